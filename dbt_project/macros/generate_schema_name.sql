@@ -1,0 +1,4 @@
+{#- Schemas are exactly those that the project states, without a prefix. -#}
+{% macro generate_schema_name(custom_schema_name, node) -%}
+    {{ custom_schema_name | trim if custom_schema_name is not none else target.schema }}
+{%- endmacro %}

@@ -1,0 +1,1 @@
+{{ segql.as_of(ref('stg_order_lines')) }}

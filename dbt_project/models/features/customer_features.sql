@@ -1,0 +1,5 @@
+{{ segql.customer_features(
+    ref('rfm_features'),
+    ref('demographic_features'),
+    ref('behavior_features')
+) }}

@@ -1,0 +1,1 @@
+{{ segql.known_customers(ref('stg_customers'), ref('order_line_reasons')) }}

@@ -1,0 +1,1 @@
+{{ segql.rfm_features(ref('order_line_reasons'), ref('as_of')) }}

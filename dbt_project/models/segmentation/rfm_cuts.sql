@@ -1,0 +1,20 @@
+{{ config(
+    materialized='incremental',
+    incremental_strategy='append',
+    schema='segql',
+    alias='rfm_cuts',
+    full_refresh=false
+) }}
+
+{#- The table is never dropped: --full-refresh adds a version, other runs add nothing. -#}
+{%- if not is_incremental() -%}
+    {{ segql.rfm_cuts(ref('customer_features')) }}
+{%- elif flags.FULL_REFRESH -%}
+    {{ segql.rfm_cuts(
+        ref('customer_features'),
+        version='(select max(version) + 1 from ' ~ this ~ ')'
+    ) }}
+{%- else -%}
+    select * from {{ this }}
+    where false
+{%- endif -%}

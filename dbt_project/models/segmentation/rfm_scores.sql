@@ -1,0 +1,1 @@
+{{ segql.rfm_scores(ref('customer_features'), ref('rfm_cuts')) }}

@@ -1,0 +1,2 @@
+-- depends_on: {{ source('shop', 'customers') }}
+{{ segql.stage_customers() }}

@@ -1,0 +1,2 @@
+-- depends_on: {{ source('shop', 'events') }}
+{{ segql.stage_events() }}

@@ -1,0 +1,2 @@
+-- depends_on: {{ source('shop', 'order_lines') }}
+{{ segql.stage_order_lines() }}

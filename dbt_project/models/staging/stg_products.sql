@@ -1,0 +1,2 @@
+-- depends_on: {{ source('shop', 'products') }}
+{{ segql.stage_products() }}

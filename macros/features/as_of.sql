@@ -1,0 +1,61 @@
+{#-
+    One row: the date the features look back from, and the load date. The load date is the
+    var loaded_at, then the newest loaded_at of the order lines, then the start of the run;
+    the as-of date is the var as_of_date, then the last order date not after the load.
+-#}
+{% macro as_of(order_lines) -%}
+    {{ return(adapter.dispatch('as_of', 'segql')(order_lines)) }}
+{%- endmacro %}
+
+{% macro default__as_of(order_lines) -%}
+    {%- set loaded_at = segql.date_option('loaded_at') -%}
+    {%- set as_of_date = segql.date_option('as_of_date') -%}
+with
+
+order_lines as (
+
+    select * from {{ order_lines }}
+
+),
+
+load_date as (
+
+    select
+        {% if loaded_at -%}
+        {{ loaded_at }} as loaded_on
+        {%- else -%}
+        coalesce(
+            cast(max(loaded_at) as date),
+            cast('{{ run_started_at.strftime("%Y-%m-%d") }}' as date)
+        ) as loaded_on
+        {%- endif %}
+    from order_lines
+
+),
+
+last_order as (
+
+    select max(cast(order_lines.ordered_at as date)) as last_order_on
+    from order_lines
+    inner join load_date
+        on cast(order_lines.ordered_at as date) <= load_date.loaded_on
+
+)
+
+select
+    {% if as_of_date -%}
+    {{ as_of_date }} as as_of_date,
+    {%- else -%}
+    case
+        when last_order.last_order_on is null
+            then cast({{ segql.raise_in_query(
+                "'no order is dated on or before the load date ' || load_date.loaded_on"
+                ~ " || '; set the var as_of_date or loaded_at'"
+            ) }} as date)
+        else last_order.last_order_on
+    end as as_of_date,
+    {%- endif %}
+    cast(load_date.loaded_on as timestamp) as loaded_at
+from load_date
+cross join last_order
+{%- endmacro %}

@@ -1,0 +1,32 @@
+{#-
+    A column as a timestamp without zone (UTC for zoned ones): text is cast, or parsed
+    with the mapping's timestamp_format; what does not parse becomes NULL.
+-#}
+{% macro timestamp_expression(column, type, format=none) -%}
+    {{ return(adapter.dispatch('timestamp_expression', 'segql')(column, type, format)) }}
+{%- endmacro %}
+
+{% macro duckdb__timestamp_expression(column, type, format=none) -%}
+    {%- set kind = segql.column_kind(type) -%}
+    {%- set timestamp -%}
+        {%- if kind == 'text' and format -%}
+            try_strptime(trim(cast({{ column }} as varchar)), {{ segql.string_literal(format) }})
+        {%- elif kind == 'text' -%}
+            try_cast(trim(cast({{ column }} as varchar)) as timestamp)
+        {%- elif kind == 'timestamptz' -%}
+            timezone('UTC', {{ column }})
+        {%- else -%}
+            cast({{ column }} as timestamp)
+        {%- endif -%}
+    {%- endset -%}
+    case when isfinite({{ timestamp }}) then {{ timestamp }} end
+{%- endmacro %}
+
+{% macro default__timestamp_expression(column, type, format=none) -%}
+    {%- if format -%}
+        {%- do exceptions.raise_compiler_error(
+            'timestamp_expression: timestamp_format is not implemented for ' ~ target.type
+        ) -%}
+    {%- endif -%}
+    cast({{ column }} as timestamp)
+{%- endmacro %}

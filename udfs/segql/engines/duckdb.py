@@ -1,0 +1,218 @@
+"""Run SQL on DuckDB: resolve relations, fetch aggregates, hold transactions."""
+
+from __future__ import annotations
+
+import threading
+import uuid
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from typing import Any
+
+import duckdb
+import numpy as np
+import sqlglot
+from numpy.typing import NDArray
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from segql import sql
+from segql.errors import SegqlError
+
+#: Serialises what two fits of one process must not do at once: write the registry.
+REGISTRY_LOCK = threading.RLock()
+
+
+class DuckDBEngine:
+    """A DuckDB connection, seen as the few things a fit asks of an engine.
+
+    Parameters
+    ----------
+    connection : duckdb.DuckDBPyConnection
+        The caller's connection; temporary tables of the fit live and die on it.
+    """
+
+    dialect = "duckdb"
+
+    def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:
+        self.connection = connection
+        self.statements: list[str] = []
+
+    # -- running SQL -------------------------------------------------------------------------
+
+    def run(self, statement: str | exp.Expression, parameters: Sequence[Any] = ()) -> None:
+        """Run a statement whose result nobody reads."""
+        self.rows(statement, parameters)
+
+    def rows(
+        self, statement: str | exp.Expression, parameters: Sequence[Any] = ()
+    ) -> list[tuple[Any, ...]]:
+        """Run a statement and fetch its (small) result."""
+        text = statement if isinstance(statement, str) else sql.text(statement)
+        self.statements.append(text)
+        try:
+            if parameters:
+                return self.connection.execute(text, parameters).fetchall()
+            return self.connection.execute(text).fetchall()
+        except duckdb.ConnectionException as error:
+            raise SegqlError(f"the DuckDB connection cannot be used: {error}") from error
+
+    def arrays(self, statement: str | exp.Expression) -> dict[str, NDArray[Any]]:
+        """Run a statement and fetch its columns as NumPy arrays."""
+        text = statement if isinstance(statement, str) else sql.text(statement)
+        self.statements.append(text)
+        result = self.connection.execute(text).fetchnumpy()
+        return {name: np.ma.getdata(values) for name, values in result.items()}
+
+    @contextmanager
+    def transaction(self) -> Iterator[None]:
+        """Commit on success, roll back on error; inside a caller's transaction, join it."""
+        try:
+            self.connection.begin()
+        except duckdb.TransactionException:
+            yield
+            return
+        try:
+            yield
+        except BaseException:
+            self.connection.rollback()
+            raise
+        self.connection.commit()
+
+    # -- relations ---------------------------------------------------------------------------
+
+    def relation(self, text: str) -> exp.Table:
+        """Turn a relation name or a SELECT into something to read from.
+
+        Parameters
+        ----------
+        text : str
+            ``orders``, ``main.orders``, ``"My Orders"``, ``other_db.sales.orders``, a name with
+            spaces as it stands, or a query (which becomes a temporary view).
+
+        Raises
+        ------
+        SegqlError
+            When the text is neither a relation that exists nor one query.
+        """
+        if not isinstance(text, str) or not text.strip():
+            raise SegqlError(f"relation must be a table, a view or a SELECT, got {text!r}")
+        stripped = text.strip().rstrip(";").strip()
+        for candidate in self._names(stripped):
+            try:
+                self.connection.execute(f"describe {sql.text(candidate)}").fetchall()
+            except duckdb.Error:
+                continue
+            return candidate
+        if stripped.startswith("(") or " " in stripped or "\n" in stripped:
+            return self._query(stripped)
+        raise SegqlError(f"relation {text!r} does not exist{self._known_relations()}")
+
+    def _query(self, text: str) -> exp.Table:
+        """Give a query a name: a temporary view, bound at once so that errors show here."""
+        view = self.temporary("query")
+        try:
+            statements = duckdb.extract_statements(text)
+            if len(statements) != 1 or statements[0].type != duckdb.StatementType.SELECT:
+                raise SegqlError(f"expected a relation or one SELECT, got {text[:80]!r}")
+            self.run(f"create temporary view {sql.text(view)} as {text}")
+        except duckdb.Error as error:
+            raise SegqlError(f"the query cannot be read: {error}") from error
+        return view
+
+    @staticmethod
+    def _names(text: str) -> Iterator[exp.Table]:
+        yield exp.Table(this=exp.to_identifier(text, quoted=True))
+        try:
+            parsed = exp.to_table(text, dialect="duckdb")
+        except (SqlglotError, ValueError):
+            return
+        for part in parsed.parts:
+            part.set("quoted", True)
+        if not parsed.args.get("joins") and not parsed.args.get("alias"):
+            yield parsed
+
+    def _known_relations(self) -> str:
+        rows = self.rows(
+            "select schema_name || '.' || name from ("
+            "select schema_name, table_name as name from duckdb_tables() union all "
+            "select schema_name, view_name from duckdb_views() where not internal"
+            ") where schema_name <> 'segql' order by 1 limit 12"
+        )
+        return f" (there are: {', '.join(row[0] for row in rows)})" if rows else ""
+
+    def columns(self, source: exp.Expression) -> dict[str, str]:
+        """Names and types of a relation's columns, in order."""
+        query = exp.select("*").from_(source.copy())
+        rows = self.rows(f"describe {sql.text(query)}")
+        return {row[0]: row[1] for row in rows}
+
+    def snapshot(self, source: exp.Expression, columns: Sequence[str]) -> exp.Table:
+        """Copy the needed columns into a temporary table, so that a view is evaluated once."""
+        name = self.temporary("input")
+        query = exp.select(*(sql.column(item) for item in columns)).from_(source.copy())
+        self.run(f"create temporary table {sql.text(name)} as {sql.text(query)}")
+        return name
+
+    def is_base_table(self, source: exp.Expression) -> bool:
+        """Tell a stored table, which may be read many times, from a view or a query."""
+        if not isinstance(source, exp.Table):
+            return False
+        parts = [part.name for part in source.parts]
+        conditions = ["lower(table_name) = lower(?)"]
+        values = [parts[-1]]
+        if len(parts) > 1:
+            conditions.append("lower(schema_name) = lower(?)")
+            values.append(parts[-2])
+        found = self.rows(
+            f"select count(*) from duckdb_tables() where {' and '.join(conditions)}", values
+        )
+        shadow = self.rows(
+            "select count(*) from duckdb_views() where lower(view_name) = lower(?)", [parts[-1]]
+        )
+        return bool(found[0][0]) and not shadow[0][0]
+
+    @staticmethod
+    def temporary(purpose: str) -> exp.Table:
+        """Name a temporary table that nothing else can hold."""
+        return exp.to_table(f"temp.main.{sql.SCRATCH}{purpose}_{uuid.uuid4().hex[:12]}")
+
+    def drop(self, table: exp.Table) -> None:
+        """Drop a temporary table."""
+        self.run(f"drop table if exists {sql.text(table)}")
+
+    # -- the file ----------------------------------------------------------------------------
+
+    @property
+    def database(self) -> str:
+        """Name of the current database."""
+        return str(self.rows("select current_database()")[0][0])
+
+    def warn_about_storage(self) -> None:
+        """Warn in one line when DuckDB 1.x clients cannot open the file that is written."""
+        rows = self.rows(
+            "select path, tags['storage_version'] from duckdb_databases() "
+            "where database_name = current_database()"
+        )
+        path, version = rows[0] if rows else (None, None)
+        if path and version and str(version).lstrip("v").startswith("2"):
+            warnings.warn(
+                f"{path} is written in storage version {version}, which DuckDB 1.x clients cannot "
+                "open; connect with config={'storage_compatibility_version': 'v1.4.0'} to a new "
+                "file to let them in",
+                stacklevel=3,
+            )
+
+    def hash_unit(self, column: exp.Expression, seed: int) -> exp.Expression:
+        """Hash a column and the seed to a double in [0, 1): the same in any row order.
+
+        DuckDB's ``hash`` of the value as text, which does not change with the column's type.
+        """
+        hashed = exp.Anonymous(
+            this="hash",
+            expressions=[
+                exp.Cast(this=column, to=exp.DataType.build("text")),
+                exp.Cast(this=sql.integer(seed), to=exp.DataType.build("bigint")),
+            ],
+        )
+        return exp.Div(this=sql.double(hashed), expression=sql.number(2.0**64))

@@ -1,0 +1,39 @@
+"""The errors that segql raises, and the sentence they share: what, which value, what is accepted."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from difflib import get_close_matches
+
+
+class SegqlError(ValueError):
+    """A request that cannot be carried out; the message names the column or option and the value."""
+
+
+class UnknownModelError(SegqlError, LookupError):
+    """A model name or version that the registry does not hold."""
+
+
+def unknown(kind: str, name: object, known: Iterable[object]) -> str:
+    """Word the error for a name outside a closed list.
+
+    Parameters
+    ----------
+    kind : str
+        What the name should have been, e.g. ``"option"``.
+    name : object
+        The name as given.
+    known : iterable
+        Every accepted name.
+
+    Returns
+    -------
+    str
+        One sentence with the nearest accepted name first and the whole list after it.
+    """
+    names = [str(item) for item in known]
+    lowered = {item.lower(): item for item in names}
+    near = get_close_matches(str(name).lower(), list(lowered), n=1, cutoff=0.5)
+    hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
+    listed = ", ".join(names) if names else "none"
+    return f"unknown {kind} {str(name)!r}{hint} (accepted: {listed})"

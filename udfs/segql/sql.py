@@ -1,0 +1,139 @@
+"""Small sqlglot helpers shared by everything that writes SQL: names, numbers, sums, sub-queries."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Sequence
+
+from sqlglot import exp
+
+Expr = exp.Expression
+
+#: Prefix of every scratch column; an input column that starts with it is refused.
+SCRATCH = "__segql_"
+#: The largest finite double: ``abs(x) <= LARGEST`` is false for NaN and infinity on every engine.
+LARGEST = 1.7976931348623157e308
+
+
+def column(name: str, table: str | None = None) -> exp.Column:
+    """Name a column, always quoted, optionally qualified."""
+    return exp.column(exp.to_identifier(name, quoted=True), table=table, quoted=True)
+
+
+def scratch(name: str) -> exp.Column:
+    """Name a scratch column of a layered query."""
+    return column(SCRATCH + name)
+
+
+def number(value: float) -> Expr:
+    """Write a double literal that no engine reads as a decimal (``2.0`` becomes ``2.0e0``)."""
+    text = repr(float(value))
+    if "inf" in text or "nan" in text:
+        raise ValueError(f"a learned number must be finite, got {text}")
+    negative = text.startswith("-")
+    text = text.lstrip("-")
+    if "e" not in text:
+        text += "e0"
+    literal = exp.Literal(this=text, is_string=False)
+    return exp.Neg(this=literal) if negative else literal
+
+
+def integer(value: int) -> Expr:
+    """Write an integer literal."""
+    return exp.Literal.number(value)
+
+
+def string(value: str) -> exp.Literal:
+    """Write a string literal, quotes doubled by the generator."""
+    return exp.Literal.string(value)
+
+
+def double(expression: Expr) -> exp.Cast:
+    """Cast to a double."""
+    return exp.Cast(this=expression, to=exp.DataType.build("double"))
+
+
+def total(terms: Iterable[Expr]) -> Expr:
+    """Add terms; the tree is balanced so that two hundred features do not nest two hundred deep."""
+    return _fold(list(terms), lambda left, right: exp.Add(this=left, expression=right))
+
+
+def _fold(terms: list[Expr], join: Callable[[Expr, Expr], Expr]) -> Expr:
+    if not terms:
+        return number(0.0)
+    while len(terms) > 1:
+        pairs = [join(terms[i], terms[i + 1]) for i in range(0, len(terms) - 1, 2)]
+        terms = pairs + terms[len(pairs) * 2 :]
+    return terms[0]
+
+
+def product(left: Expr, right: Expr) -> exp.Mul:
+    """Multiply; sums are put in parentheses."""
+    return exp.Mul(this=_wrap(left), expression=_wrap(right))
+
+
+def minus(left: Expr, right: Expr) -> exp.Sub:
+    """Subtract; the right side is put in parentheses when it needs them."""
+    return exp.Sub(this=left, expression=_wrap(right))
+
+
+def _wrap(expression: Expr) -> Expr:
+    if isinstance(expression, exp.Binary | exp.Neg):
+        return exp.Paren(this=expression)
+    return expression
+
+
+def case(branches: Sequence[tuple[Expr, Expr]], otherwise: Expr | None = None) -> exp.Case:
+    """Write a searched CASE."""
+    result = exp.Case(ifs=[exp.If(this=when, true=then) for when, then in branches])
+    if otherwise is not None:
+        result.set("default", otherwise)
+    return result
+
+
+def compare(kind: type[exp.Binary], left: Expr, right: Expr) -> exp.Binary:
+    """Compare two expressions with the given operator node."""
+    return kind(this=left, expression=right)
+
+
+def both(*conditions: Expr) -> Expr:
+    """Join conditions with AND."""
+    return exp.and_(*conditions, wrap=False)
+
+
+def absolute(expression: Expr) -> exp.Abs:
+    """Absolute value."""
+    return exp.Abs(this=expression)
+
+
+def least(terms: Sequence[Expr]) -> Expr:
+    """Smallest of the terms; a single term is itself."""
+    if len(terms) == 1:
+        return terms[0]
+    return exp.Least(this=terms[0], expressions=list(terms[1:]))
+
+
+def alias(expression: Expr, name: str) -> exp.Alias:
+    """Name an expression, quoted."""
+    return exp.alias_(expression, name, quoted=True)
+
+
+def star(table: str | None = None) -> Expr:
+    """All columns, optionally of one table."""
+    if table is None:
+        return exp.Star()
+    return exp.Column(this=exp.Star(), table=exp.to_identifier(table, quoted=True))
+
+
+def layer(source: exp.Query | exp.Table, *columns: Expr, keep: bool = True) -> exp.Select:
+    """Select over a table or a sub-query; ``keep`` carries all of its columns along.
+
+    Each layer names what the next one uses, so that an expression is written, and computed, once.
+    """
+    inner = source if isinstance(source, exp.Table) else source.subquery("layer")
+    carried = [exp.Star()] if keep else []
+    return exp.select(*carried, *columns).from_(inner)
+
+
+def text(expression: Expr, dialect: str = "duckdb") -> str:
+    """Print an expression in a dialect."""
+    return expression.sql(dialect=dialect)
