@@ -10,7 +10,7 @@ lines as (
     from (
         select unnest(string_split(replace(content, chr(13), ''), chr(10))) as line
         from read_text(getvariable('data') || '/cdnow_master.txt')
-    )
+    ) as text_lines
     where regexp_matches(line, '^\s*[0-9]')
 
 )

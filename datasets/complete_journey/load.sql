@@ -19,7 +19,13 @@ from read_parquet(getvariable('data') || '/transactions.parquet');
 create or replace table raw.customers as
 select
     household_id as customer_id,
-    * exclude (household_id)
+    age,
+    income,
+    home_ownership,
+    marital_status,
+    household_size,
+    household_comp,
+    kids_count
 from read_parquet(getvariable('data') || '/demographics.parquet');
 
 create or replace table raw.products as

@@ -1,14 +1,14 @@
 -- UCI Online Retail: the order lines of a UK gift wholesaler, 2010-12-01 to 2011-12-09.
 create or replace table raw.order_lines as
 select
-    InvoiceNo as order_id,
-    StockCode as product_id,
-    Description as description,
-    Quantity as quantity,
-    InvoiceDate as ordered_at,
-    UnitPrice as unit_price,
-    CustomerID as customer_id,
-    Country as country
+    invoiceno as order_id,
+    stockcode as product_id,
+    description,
+    quantity,
+    invoicedate as ordered_at,
+    unitprice as unit_price,
+    customerid as customer_id,
+    country
 from read_parquet(getvariable('data') || '/online_retail.parquet');
 
 -- The country of a customer's last line.

@@ -14,7 +14,8 @@
             || table_schema || '.' || table_name
         from information_schema.tables
         where table_schema not in ('staging', 'features', 'segmentation', 'marts', 'segql')
+        order by 1
     {%- endset -%}
     {%- set names = run_query(query).columns[0].values() | list -%}
-    {{ return('there are ' ~ segql.nearest_names(text, names) if names else 'there are none') }}
+    {{ return('relations are ' ~ segql.nearest_names(text, names) if names else 'there are no relations') }}
 {%- endmacro %}

@@ -46,7 +46,7 @@
             {{ return({'from': quoted | join('.'), 'is_file': false}) }}
         {%- endif -%}
     {%- endif -%}
-    {%- if modules.re.search('\\.(parquet|csv|tsv)(\\.gz|\\.zst)?$', text | lower) -%}
+    {%- if segql.is_file(text) -%}
         {%- set path = segql.string_literal(text) -%}
         {%- if run_query('select 1 from glob(' ~ path ~ ') limit 1').rows | length > 0 -%}
             {%- set reader = 'read_parquet(' ~ path ~ ')' if '.parquet' in text | lower

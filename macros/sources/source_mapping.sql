@@ -29,7 +29,8 @@
             {{ return(none) }}
         {%- endif -%}
         {%- do exceptions.raise_compiler_error(
-            name ~ ": the relation " ~ text ~ " does not exist; " ~ segql.known_relations(text)
+            name ~ ': there is no ' ~ ('file ' if segql.is_file(text) else 'relation ') ~ text
+            ~ '; ' ~ segql.known_relations(text)
         ) -%}
     {%- endif -%}
 

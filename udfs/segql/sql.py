@@ -10,8 +10,8 @@ Expr = exp.Expression
 
 #: Prefix of every scratch column; an input column that starts with it is refused.
 SCRATCH = "__segql_"
-#: The largest finite double: ``abs(x) <= LARGEST`` is false for NaN and infinity on every engine.
-LARGEST = 1.7976931348623157e308
+#: A number beyond this counts as missing, as NaN and infinity do: its cube must stay finite.
+LARGEST = 1e100
 
 
 def column(name: str, table: str | None = None) -> exp.Column:
@@ -105,11 +105,27 @@ def absolute(expression: Expr) -> exp.Abs:
     return exp.Abs(this=expression)
 
 
+def usable(value: Expr) -> Expr:
+    """Tell a number to compute with from NULL, NaN, infinity and what is beyond ``LARGEST``.
+
+    NaN compares greater than every number on the engines that have it, so one comparison serves.
+    """
+    return compare(exp.LTE, absolute(value), number(LARGEST))
+
+
 def least(terms: Sequence[Expr]) -> Expr:
-    """Smallest of the terms; a single term is itself."""
+    """Smallest of the terms, which are all NULL or none; a single term is itself.
+
+    ``ignore_nulls`` is what DuckDB's LEAST does: without it sqlglot guards every term.
+    """
     if len(terms) == 1:
         return terms[0]
-    return exp.Least(this=terms[0], expressions=list(terms[1:]))
+    return exp.Least(this=terms[0], expressions=list(terms[1:]), ignore_nulls=True)
+
+
+def not_below_zero(value: Expr) -> Expr:
+    """Raise what rounding left a hair below zero to zero."""
+    return exp.Greatest(this=number(0.0), expressions=[value], ignore_nulls=True)
 
 
 def alias(expression: Expr, name: str) -> exp.Alias:
@@ -122,6 +138,16 @@ def star(table: str | None = None) -> Expr:
     if table is None:
         return exp.Star()
     return exp.Column(this=exp.Star(), table=exp.to_identifier(table, quoted=True))
+
+
+def relation(source: Expr, name: str) -> exp.Table:
+    """FROM item of a table function or table, under an alias."""
+    named = exp.TableAlias(this=exp.to_identifier(name, quoted=True))
+    if isinstance(source, exp.Table):
+        table = source.copy()
+        table.set("alias", named)
+        return table
+    return exp.Table(this=source, alias=named)
 
 
 def layer(source: exp.Query | exp.Table, *columns: Expr, keep: bool = True) -> exp.Select:

@@ -15,6 +15,16 @@
         version='(select max(version) + 1 from ' ~ this ~ ')'
     ) }}
 {%- else -%}
-    select * from {{ this }}
+    select
+        version,
+        dimension,
+        cut_1,
+        cut_2,
+        cut_3,
+        cut_4,
+        method,
+        as_of_date,
+        customers
+    from {{ this }}
     where false
 {%- endif -%}

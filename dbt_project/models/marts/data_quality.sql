@@ -1,0 +1,1 @@
+{{ segql.data_quality(ref('order_line_reasons')) }}

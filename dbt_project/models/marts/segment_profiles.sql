@@ -1,0 +1,35 @@
+with
+
+segment_feature_profiles as (
+
+    select * from {{ ref('segment_feature_profiles') }}
+
+),
+
+segment_names as (
+
+    select * from {{ ref('segment_names') }}
+
+),
+
+joined as (
+
+    select
+        segment_feature_profiles.segment_key,
+        segment_names.segment_name,
+        segment_feature_profiles.feature,
+        segment_feature_profiles.customers,
+        segment_feature_profiles.mean,
+        segment_feature_profiles.overall_mean,
+        segment_feature_profiles.index_100,
+        segment_feature_profiles.z_score
+    from segment_feature_profiles
+    left join segment_names
+        on segment_feature_profiles.segment_key = segment_names.segment_key
+    order by
+        segment_feature_profiles.segment_key,
+        segment_feature_profiles.feature_position
+
+)
+
+select * from joined

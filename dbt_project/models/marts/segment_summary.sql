@@ -1,0 +1,20 @@
+with
+
+summary as (
+
+    {{ segql.segment_summary(ref('customer_segments'), ref('customer_features')) | indent(4) }}
+
+)
+
+select
+    segment_key,
+    segment_name,
+    customers,
+    share,
+    cast(orders as bigint) as orders,
+    revenue,
+    revenue_share,
+    average_order_value,
+    days_since_last_order
+from summary
+order by customers desc, segment_key asc

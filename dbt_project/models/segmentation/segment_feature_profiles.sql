@@ -1,0 +1,1 @@
+{{ segql.segment_profile(ref('customer_features'), ref('kmeans_segments')) }}

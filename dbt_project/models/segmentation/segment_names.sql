@@ -1,0 +1,9 @@
+{{ segql.segment_names(
+    ref('all_customer_segments'),
+    ref('rfm_scores'),
+    ref('segment_feature_profiles'),
+    ref('rfm_segment_map'),
+    low_score=var('name_low_score'),
+    high_score=var('name_high_score'),
+    one_time_orders=var('name_one_time_orders')
+) }}

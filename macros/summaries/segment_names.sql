@@ -1,0 +1,192 @@
+{#-
+    A readable, unique name and an archetype for each segment key. The archetype is the RFM
+    segment of the mean scores; the name says which mean scores are high or low. Segments
+    that would share a name add the feature that sets them apart most, or else their key.
+-#}
+{% macro segment_names(
+    segments,
+    scores,
+    profile,
+    segment_map,
+    low_score=2.333,
+    high_score=3.667,
+    one_time_orders=1.5
+) -%}
+with
+
+segments as (
+
+    select
+        customer_id,
+        {{ segql.segment_key('segment_key') }} as segment_key
+    from {{ segments }}
+
+),
+
+scores as (
+
+    select * from {{ scores }}
+
+),
+
+profile as (
+
+    select * from {{ profile }}
+
+),
+
+segment_map as (
+
+    select * from {{ segment_map }}
+
+),
+
+feature_words as (
+
+    {{ segql.feature_words() }}
+
+),
+
+averaged as (
+
+    select
+        segments.segment_key,
+        cast(sum(scores.r_score) as double) / count(scores.r_score) as mean_r,
+        cast(sum(scores.f_score) as double) / count(scores.f_score) as mean_f,
+        cast(sum(scores.m_score) as double) / count(scores.m_score) as mean_m,
+        cast(sum(scores.frequency) as double) / count(scores.frequency) as mean_orders
+    from segments
+    left join scores
+        on segments.customer_id = scores.customer_id
+    group by segments.segment_key
+
+),
+
+worded as (
+
+    select
+        *,
+        cast(100 * round(mean_r) + 10 * round(mean_f) + round(mean_m) as integer) as mean_code,
+        case
+            when mean_r >= {{ high_score }} then 'recent '
+            when mean_r <= {{ low_score }} then 'lapsed '
+            else ''
+        end as r_word,
+        case
+            when mean_f >= {{ high_score }} then 'frequent '
+            when mean_orders < {{ one_time_orders }} then 'one-time '
+            when mean_f <= {{ low_score }} then 'occasional '
+            else ''
+        end as f_word,
+        case
+            when mean_m >= {{ high_score }} then 'big spenders'
+            when mean_m <= {{ low_score }} then 'small spenders'
+            else 'customers'
+        end as m_word
+    from averaged
+
+),
+
+named as (
+
+    select
+        worded.segment_key,
+        worded.mean_r,
+        worded.mean_f,
+        worded.mean_m,
+        case
+            when worded.segment_key = 'prospect' then 'Prospects'
+            when worded.segment_key = 'noise' then 'Unusual customers'
+            when worded.segment_key = 'unscored' then 'Not scorable'
+            else segment_map.rfm_segment
+        end as archetype,
+        case
+            when worded.segment_key = 'prospect' then 'Prospects'
+            when worded.segment_key = 'noise' then 'Unusual customers'
+            when worded.segment_key = 'unscored' then 'Not scorable'
+            when worded.r_word || worded.f_word || worded.m_word = 'customers'
+                then 'Average customers'
+            else
+                upper(substr(worded.r_word || worded.f_word || worded.m_word, 1, 1))
+                || substr(worded.r_word || worded.f_word || worded.m_word, 2)
+        end as plain_name
+    from worded
+    left join segment_map
+        on cast(worded.mean_code as varchar) = segment_map.rfm_code
+
+),
+
+namesakes as (
+
+    select
+        *,
+        count(*) over (partition by plain_name) as namesakes
+    from named
+
+),
+
+set_apart as (
+
+    select
+        namesakes.segment_key,
+        feature_words.place,
+        feature_words.high_word,
+        feature_words.low_word,
+        profile.z_score
+        - avg(profile.z_score) over (partition by namesakes.plain_name, profile.feature)
+            as difference
+    from namesakes
+    inner join profile
+        on namesakes.segment_key = profile.segment_key
+    inner join feature_words
+        on profile.feature = feature_words.feature
+    where namesakes.namesakes > 1 and profile.z_score is not null
+
+),
+
+ranked as (
+
+    select
+        segment_key,
+        case when difference > 0 then high_word else low_word end as word,
+        row_number() over (
+            partition by segment_key
+            order by round(abs(difference), 9) desc, place
+        ) as choice
+    from set_apart
+    where abs(difference) > 1e-9
+
+),
+
+distinguished as (
+
+    select
+        namesakes.*,
+        namesakes.plain_name || coalesce(', ' || ranked.word, '') as longer_name
+    from namesakes
+    left join ranked
+        on namesakes.segment_key = ranked.segment_key and ranked.choice = 1
+
+),
+
+counted as (
+
+    select
+        *,
+        count(*) over (partition by longer_name) as same_longer_name
+    from distinguished
+
+)
+
+select
+    segment_key,
+    case
+        when same_longer_name > 1 then longer_name || ' (' || segment_key || ')'
+        else longer_name
+    end as segment_name,
+    archetype,
+    mean_r,
+    mean_f,
+    mean_m
+from counted
+{%- endmacro %}

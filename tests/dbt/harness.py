@@ -1,0 +1,143 @@
+"""Runs the reference project on a warehouse of its own: one class, one file per shop."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+ROOT = Path(__file__).resolve().parents[2]
+PROJECT = ROOT / "dbt_project"
+STORAGE = {"storage_compatibility_version": "v1.4.0"}
+SCHEMAS = ("staging", "features", "segmentation", "marts", "segql")
+
+
+@dataclass
+class Result:
+    """What a command left behind."""
+
+    code: int
+    output: str
+
+
+def run(command: list[str], workshop: Path, **environment: str) -> Result:
+    """Run a command from the root, with dbt's artefacts in the workshop."""
+    places = {
+        "DBT_TARGET_PATH": str(workshop / "target"),
+        "DBT_LOG_PATH": str(workshop / "logs"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "NO_COLOR": "1",
+    }
+    done = subprocess.run(
+        command,
+        cwd=ROOT,
+        env=os.environ | places | environment,
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
+    return Result(done.returncode, output)
+
+
+@dataclass
+class Shop:
+    """A warehouse and the vars that its runs get."""
+
+    database: Path
+    dbt_vars: dict[str, Any]
+
+    def dbt(self, *command: str, **dbt_vars: Any) -> Result:
+        """Run dbt on the warehouse; the vars given here come on top."""
+        arguments = [sys.executable, "-m", "dbt.cli.main", "--no-use-colors", *command]
+        arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(ROOT)]
+        arguments += ["--vars", json.dumps(self.dbt_vars | dbt_vars)]
+        return run(arguments, self.database.parent, SEGQL_DATABASE=str(self.database))
+
+    def build(self, *command: str, **dbt_vars: Any) -> Result:
+        """Run `dbt build`, which has to succeed."""
+        result = self.dbt("build", *command, **dbt_vars)
+        assert result.code == 0, result.output
+        return result
+
+    def run_sql(self, *statements: str) -> None:
+        """Run statements that write."""
+        with duckdb.connect(str(self.database), config=STORAGE) as connection:
+            for statement in statements:
+                connection.execute(statement)
+
+    def rows(self, query: str) -> list[tuple[Any, ...]]:
+        """Fetch a query's rows from the read-only file."""
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            return connection.execute(query).fetchall()
+
+    def value(self, query: str) -> Any:
+        """Fetch a query's one value."""
+        rows = self.rows(query)
+        assert len(rows) == 1, rows
+        assert len(rows[0]) == 1, rows
+        return rows[0][0]
+
+    def columns(self, relation: str) -> list[str]:
+        """List a relation's columns."""
+        return [row[0] for row in self.rows(f"describe {relation}")]
+
+    def copy(self, folder: Path, **dbt_vars: Any) -> Shop:
+        """Copy the warehouse to another folder, under the same name: views hold it."""
+        folder.mkdir(parents=True, exist_ok=True)
+        shutil.copy(self.database, folder / self.database.name)
+        return Shop(folder / self.database.name, self.dbt_vars | dbt_vars)
+
+    def contents(self) -> dict[str, tuple[int, int]]:
+        """Digest every table and view outside `raw`: its rows and a hash of them."""
+        digests = {}
+        with duckdb.connect(str(self.database), read_only=True) as connection:
+            tables = connection.execute(
+                "select table_schema, table_name, table_type from information_schema.tables"
+                f" where table_schema in {SCHEMAS} order by all"
+            ).fetchall()
+            for schema, table, kind in tables:
+                name = f'"{schema}"."{table}"'
+                if kind == "VIEW" and schema == "staging":
+                    digests[name] = connection.execute(
+                        "select 0, hash(sql) from duckdb_views()"
+                        f" where schema_name = '{schema}' and view_name = '{table}'"
+                    ).fetchone()
+                else:
+                    digests[name] = connection.execute(
+                        f"select count(*), coalesce(sum(hash(t)::hugeint), 0) from {name} as t"
+                    ).fetchone()
+        return digests
+
+
+def new_shop(folder: Path, *statements: str, **dbt_vars: Any) -> Shop:
+    """Create a warehouse with a schema `raw` and what the statements put there."""
+    folder.mkdir(parents=True, exist_ok=True)
+    shop = Shop(folder / "shop.duckdb", dbt_vars)
+    shop.run_sql("create schema raw", *statements)
+    return shop
+
+
+def build_dataset(folder: Path, *arguments: str) -> tuple[Shop, Result]:
+    """Run what `make demo` runs; the database is in the folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    database = folder / "warehouse.duckdb"
+    command = [sys.executable, str(ROOT / "datasets" / "build.py"), "--database", str(database)]
+    result = run([*command, *arguments], folder)
+    return Shop(database, {}), result
+
+
+def ensure_packages(folder: Path) -> None:
+    """Install the dbt package `segql` into the project, once."""
+    if not (PROJECT / "dbt_packages" / "segql").exists():
+        done = new_shop(folder).dbt("deps")
+        assert done.code == 0, done.output

@@ -1,0 +1,1 @@
+"""Clusterers: each learns from weighted points and is assigned as SQL."""

@@ -1,0 +1,139 @@
+"""A bounded, weighted sample that stands for the table, the same whatever the row order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from sqlglot import exp
+
+from segql import sql
+from segql.engines.duckdb import DuckDBEngine
+from segql.features import SOURCE
+from segql.recipe import Recipe
+from segql.space import Space
+
+#: Expected rows of a coreset; a table with no more rows is its own coreset.
+SIZE = 20_000
+
+
+@dataclass(frozen=True)
+class Coreset:
+    """A temporary table with columns ``point`` (DOUBLE[]), ``weight`` and the awaited inputs."""
+
+    table: exp.Table
+    rows: int
+    exact: bool
+
+
+def draw(
+    engine: DuckDBEngine,
+    source: exp.Expression,
+    space: Space,
+    recipe: Recipe,
+    *,
+    id_column: str,
+    rows: int,
+    seed: int,
+) -> Coreset:
+    """Draw a lightweight coreset in one query.
+
+    Parameters
+    ----------
+    engine : DuckDBEngine
+    source : sqlglot expression
+        FROM item with the alias ``source``.
+    space : Space
+        The model space.
+    recipe : Recipe
+        Columns whose median is still awaited are carried along.
+    id_column : str
+        Its hash, with the seed, decides who is drawn.
+    rows : int
+        Rows of the source.
+    seed : int
+
+    Notes
+    -----
+    Bachem, Lucic & Krause (KDD 2018): q(x) = ½·1/n + ½·d²(x, mean)/Σd². Each row is drawn on its
+    own with probability min(1, size·q), so that no row order matters, and weighs 1/probability.
+    Σd² is known from the learned variances: no pass is spent on it.
+    """
+    awaited = [feature.name for feature in recipe.awaiting_stand_in()]
+    carried = [
+        sql.alias(sql.column(id_column, SOURCE), f"{sql.SCRATCH}id"),
+        *(
+            sql.alias(sql.column(name, SOURCE), f"{sql.SCRATCH}input{index}")
+            for index, name in enumerate(awaited)
+        ),
+    ]
+    exact = rows <= SIZE
+    points = [
+        sql.alias(value, f"{sql.SCRATCH}p{index}")
+        for index, value in enumerate(space.coordinates())
+    ]
+    layered = sql.layer(space.inputs(source, *carried), *points)
+    coordinates = [sql.scratch(f"p{index}") for index in range(space.size)]
+    kept = [
+        sql.alias(exp.Array(expressions=[item.copy() for item in coordinates]), "point"),
+        *(
+            sql.alias(sql.double(sql.scratch(f"input{index}")), f"input{index}")
+            for index in range(len(awaited))
+        ),
+    ]
+    if exact:
+        query = exp.select(*kept, sql.alias(sql.number(1.0), "weight")).from_(
+            layered.subquery("prepared")
+        )
+    else:
+        spread = rows * float(space.variance.sum())
+        distance = sql.total(
+            exp.Mul(this=exp.Paren(this=gap), expression=exp.Paren(this=gap.copy()))
+            for gap in (
+                sql.minus(item, sql.number(float(mean)))
+                for item, mean in zip(coordinates, space.mean, strict=True)
+            )
+        )
+        probability = exp.Add(
+            this=sql.product(distance, sql.number(0.5 * SIZE / spread)),
+            expression=sql.number(0.5 * SIZE / rows),
+        )
+        unit = engine.hash_unit(sql.scratch("id"), seed)
+        drawn = sql.layer(
+            layered,
+            sql.alias(sql.least([sql.number(1.0), probability]), f"{sql.SCRATCH}probability"),
+            sql.alias(unit, f"{sql.SCRATCH}unit"),
+        )
+        weight = exp.Div(this=sql.number(1.0), expression=sql.scratch("probability"))
+        query = (
+            exp.select(*kept, sql.alias(weight, "weight"))
+            .from_(drawn.subquery("drawn"))
+            .where(sql.compare(exp.LT, sql.scratch("unit"), sql.scratch("probability")))
+        )
+    for item in coordinates:
+        query = query.where(exp.Not(this=exp.Is(this=item.copy(), expression=exp.Null())))
+    table = engine.temporary("coreset")
+    engine.run(f"create temporary table {sql.text(table)} as {sql.text(query)}")
+    drawn_rows = int(engine.rows(f"select count(*) from {sql.text(table)}")[0][0])
+    return Coreset(table, drawn_rows, exact)
+
+
+def stand_ins(engine: DuckDBEngine, coreset: Coreset, recipe: Recipe) -> dict[str, float]:
+    """Weighted medians of the columns that had no missing value."""
+    awaiting = recipe.awaiting_stand_in()
+    if not awaiting:
+        return {}
+    names = [f"input{index}" for index in range(len(awaiting))]
+    fetched = engine.arrays(f"select {', '.join(names)}, weight from {sql.text(coreset.table)}")
+    weights = fetched["weight"]
+    medians: dict[str, float] = {}
+    for name, feature in zip(names, awaiting, strict=True):
+        values = np.asarray(fetched[name], dtype=np.float64)
+        if coreset.exact:
+            medians[feature.name] = float(np.median(values))
+            continue
+        order = np.lexsort([weights, values])
+        reached = np.cumsum(weights[order])
+        middle = int(np.searchsorted(reached, reached[-1] / 2))
+        medians[feature.name] = float(values[order][middle])
+    return medians

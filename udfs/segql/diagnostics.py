@@ -1,0 +1,143 @@
+"""How good a clustering of weighted points is: the figures of every k that is tried."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from segql.clusterers.kmeans import Labels, Matrix, Points, nearest, refine_kmeans, seed_kmeans
+
+#: Bootstraps of the stability, and the points that each is drawn from.
+BOOTSTRAPS = 20
+BOOTSTRAP_POINTS = 2000
+
+
+@dataclass(frozen=True)
+class Quality:
+    """Internal measures of one clustering of weighted points.
+
+    ``silhouette`` is on squared Euclidean distance; ``silhouette_low`` and ``silhouette_high``
+    bound a 95 % interval for the population that the weights stand for.
+    """
+
+    silhouette: float
+    silhouette_low: float
+    silhouette_high: float
+    davies_bouldin: float
+    calinski_harabasz: float
+    smallest_share: float
+
+
+def quality(points: Points, labels: Labels) -> Quality:
+    """Measure a clustering; labels are 0-based, one a distinct point.
+
+    Notes
+    -----
+    With squared Euclidean distance the mean distance of x to a cluster is ‖x − mean‖² plus the
+    cluster's mean squared deviation, so the silhouette needs no pairs of points. A weight counts
+    as that many customers, x itself left out of its own cluster.
+    """
+    x, w = points.values, points.weights
+    k = int(labels.max()) + 1
+    mass = np.bincount(labels, weights=w, minlength=k)
+    means = np.stack(
+        [np.bincount(labels, weights=w * x[:, j], minlength=k) for j in range(x.shape[1])], axis=1
+    ) / np.maximum(mass, 1e-300)[:, None]
+    own_squared = ((x - means[labels]) ** 2).sum(axis=1)
+    within = np.bincount(labels, weights=w * own_squared, minlength=k)
+    deviation = within / np.maximum(mass, 1e-300)
+    scores = _silhouettes(x, labels, means, deviation, mass)
+    total = w.sum()
+    mean_score = float(w @ scores / total)
+    error = float(np.sqrt((w**2) @ (scores - mean_score) ** 2)) / total
+    # A table that is its own coreset has nothing to estimate.
+    margin = 0.0 if np.all(w == np.round(w)) else 1.96 * error
+    center = w @ x / total
+    between = float(mass @ ((means - center) ** 2).sum(axis=1))
+    rest = max(total - k, 1e-300)
+    inertia = float(within.sum())
+    return Quality(
+        mean_score,
+        max(mean_score - margin, -1.0),
+        min(mean_score + margin, 1.0),
+        davies_bouldin(
+            means,
+            np.bincount(labels, weights=w * np.sqrt(own_squared), minlength=k)
+            / np.maximum(mass, 1e-300),
+        ),
+        (between / max(k - 1, 1)) / (inertia / rest) if inertia > 0 and k > 1 else 1.0,
+        float(mass.min() / total),
+    )
+
+
+def _silhouettes(
+    x: Matrix, labels: Labels, means: Matrix, deviation: Matrix, mass: Matrix
+) -> Matrix:
+    k = len(means)
+    if k == 1:
+        return np.zeros(len(x))
+    distances = (
+        (x**2).sum(axis=1)[:, None] - 2.0 * x @ means.T + (means**2).sum(axis=1) + deviation
+    )
+    rows = np.arange(len(x))
+    others = np.maximum(mass - 1.0, 1e-300)
+    own = distances[rows, labels] * (mass / others)[labels]
+    distances[rows, labels] = np.inf
+    other = distances.min(axis=1)
+    scores = (other - own) / np.maximum(np.maximum(own, other), 1e-300)
+    scores[mass[labels] <= 1.0] = 0.0
+    return np.asarray(scores)
+
+
+def davies_bouldin(means: Matrix, scatter: Matrix) -> float:
+    """Davies & Bouldin (1979), mean scatter as in scikit-learn; 0 for one cluster.
+
+    Parameters
+    ----------
+    means : ndarray of shape (k, d)
+    scatter : ndarray of shape (k,)
+        Mean Euclidean distance of the members to their mean.
+    """
+    k = len(means)
+    if k < 2:
+        return 0.0
+    gaps = np.sqrt(((means[:, None, :] - means[None, :, :]) ** 2).sum(axis=2))
+    np.fill_diagonal(gaps, np.inf)
+    gaps[gaps == 0] = np.inf
+    ratios = (scatter[:, None] + scatter[None, :]) / gaps
+    return float(ratios.max(axis=1).mean())
+
+
+def stability(points: Points, centroids: Matrix, seed: int) -> NDArray[np.float64]:
+    """Mean bootstrap Jaccard of each cluster (Hennig 2007, ``clusterboot``).
+
+    Each bootstrap is clustered anew from its own k-means++ start; a cluster is as stable as its
+    best match among the new ones, on the points that were drawn.
+    """
+    k = len(centroids)
+    rng = np.random.default_rng([seed, k, 7])
+    share = points.weights / points.weights.sum()
+    size = min(BOOTSTRAP_POINTS, max(len(share), int(min(points.weights.sum(), 1e9))))
+    if points.distinct <= size and np.all(points.weights == 1):
+        sample = points.values
+    else:
+        sample = points.values[np.sort(rng.choice(points.distinct, size, p=share))]
+    original = nearest(sample, centroids - points.center)
+    scores = np.zeros(k)
+    for draw in range(BOOTSTRAPS):
+        counts = np.bincount(rng.integers(0, len(sample), len(sample)), minlength=len(sample))
+        drawn = np.flatnonzero(counts)
+        boot = Points(sample[drawn], counts[drawn].astype(np.float64))
+        if boot.distinct < k:
+            return np.zeros(k)
+        moved = min(
+            (refine_kmeans(boot, seed_kmeans(boot, k, seed + 31 * draw + s)) for s in range(2)),
+            key=lambda result: result[2],
+        )[0]
+        refitted = nearest(sample[drawn], moved)
+        both = np.bincount(original[drawn] * k + refitted, minlength=k * k).reshape(k, k)
+        either = both.sum(axis=1)[:, None] + both.sum(axis=0)[None, :] - both
+        scores += (both / np.maximum(either, 1)).max(axis=1)
+    return scores / BOOTSTRAPS

@@ -1,0 +1,327 @@
+"""A learned feature: one input column, what its steps learned, and the dimensions it becomes."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from typing import Any
+
+from sqlglot import exp
+
+from segql import sql
+from segql.statistics import Learning, LevelsOf, Moments, MomentsOf, Profile, ProfileOf, Statistics
+from segql.steps import (
+    TRANSFORMS,
+    Imputation,
+    NumberImputer,
+    OneHot,
+    PreparedBy,
+    Scaler,
+    Scaling,
+    Transform,
+    Transformer,
+)
+from segql.steps.encode_ordinal import mapped
+from segql.steps.transform_auto import transformed
+from segql.steps.transform_none import Identity
+
+#: Alias of the input relation in every generated query: each column is qualified with it, so
+#: that no macro parameter and no scratch column can take a feature's place.
+SOURCE = "source"
+
+
+@dataclass(frozen=True)
+class Dimension:
+    """One axis of the model space: z = (base − origin) · factor + offset.
+
+    ``base`` is SQL, everything else is linear and is folded into the weights of whatever
+    follows. ``mean`` and ``variance`` are of ``base`` over all rows; ``bound`` is the largest
+    |base − origin| seen.
+    """
+
+    name: str
+    feature: str
+    base: exp.Expression
+    origin: float
+    factor: float
+    offset: float
+    mean: float
+    variance: float
+    bound: float
+
+
+@dataclass(frozen=True)
+class Prepared(PreparedBy):
+    """The SQL of a number, imputed, under any transform.
+
+    The transform is written inside the CASE that tells usable numbers from missing ones, and the
+    stand-in is transformed here: one CASE a column, each input read once.
+    """
+
+    raw: exp.Expression
+    stand_in: float | None
+
+    def __call__(self, transform: Transform) -> exp.Expression:
+        """SQL of the transformed column; NULL where nothing stands in for a missing number."""
+        otherwise = None
+        if self.stand_in is not None:
+            otherwise = sql.number(transform.value(self.stand_in))
+        return sql.case([(sql.usable(self.raw.copy()), transform.sql(self.raw))], otherwise)
+
+
+@dataclass(frozen=True)
+class NumberFeature:
+    """A numeric column (or a category encoded as a number) after its steps have learned."""
+
+    name: str
+    kind: str
+    imputation: Imputation
+    transform: Transform
+    scaling: Scaling
+    indicator: bool
+    weight: float
+    profile: Profile
+    raw_moments: Moments
+    moments: Moments
+    bound: float
+    #: Numbers of the categories for ordinal and frequency encoding, else None.
+    encoding: dict[str, Any] | None = None
+
+    @property
+    def raw(self) -> exp.Expression:
+        """The input column as a double, missing and unusable values included."""
+        return raw_number(self.name, self.kind, self.encoding)
+
+    @property
+    def base(self) -> exp.Expression:
+        """The column after imputation and transform."""
+        return Prepared(self.raw, self.imputation.value)(self.transform)
+
+    def dimensions(self) -> Iterator[Dimension]:
+        """The scaled number, and its missing flag when asked for."""
+        factor = self.scaling.factor * self.weight
+        yield Dimension(
+            self.name,
+            self.name,
+            self.base,
+            self.moments.mean,
+            factor,
+            (self.moments.mean - self.scaling.center) * factor,
+            self.moments.mean,
+            self.moments.variance,
+            self.bound,
+        )
+        if self.indicator:
+            share = self.profile.missing / max(self.profile.count + self.profile.missing, 1)
+            flag = sql.case([(sql.usable(self.raw), sql.number(0.0))], sql.number(1.0))
+            yield Dimension(
+                f"{self.name}=missing",
+                self.name,
+                flag,
+                0.0,
+                self.weight,
+                0.0,
+                share,
+                share * (1.0 - share),
+                1.0,
+            )
+
+    def original(self, z: float) -> float:
+        """Take a coordinate of the model space back to the column's own unit."""
+        return self.transform.inverse(z / (self.scaling.factor * self.weight) + self.scaling.center)
+
+    def with_stand_in(self, value: float) -> NumberFeature:
+        """Complete the imputation with the coreset's value."""
+        return replace(self, imputation=replace(self.imputation, value=value))
+
+    def state(self) -> dict[str, Any]:
+        """Everything learned, for the registry."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "imputation": vars(self.imputation),
+            "transform": {"step": self.transform.step, **self.transform.state()},
+            "scaling": vars(self.scaling),
+            "indicator": self.indicator,
+            "weight": self.weight,
+            "profile": vars(self.profile),
+            "raw_moments": vars(self.raw_moments),
+            "moments": vars(self.moments),
+            "bound": self.bound,
+            "encoding": self.encoding,
+        }
+
+
+@dataclass(frozen=True)
+class CategoryFeature:
+    """A text column after one-hot encoding has learned its levels."""
+
+    name: str
+    kind: str
+    fill: str | None
+    onehot: OneHot
+    weight: float
+
+    @property
+    def raw(self) -> exp.Expression:
+        """The input column as text, its stand-in in the place of NULL."""
+        return raw_text(self.name, self.fill)
+
+    def dimensions(self) -> Iterator[Dimension]:
+        """One 0/1 axis a level."""
+        for (label, base), count in zip(
+            self.onehot.columns(self.raw), self.onehot.counts, strict=True
+        ):
+            share = count / max(self.onehot.rows, 1)
+            yield Dimension(
+                f"{self.name}={label}",
+                self.name,
+                base,
+                0.0,
+                self.weight,
+                0.0,
+                share,
+                share * (1.0 - share),
+                1.0,
+            )
+
+    def state(self) -> dict[str, Any]:
+        """Everything learned, for the registry."""
+        return {
+            "name": self.name,
+            "kind": self.kind,
+            "fill": self.fill,
+            "onehot": self.onehot.state(),
+            "weight": self.weight,
+        }
+
+
+Feature = NumberFeature | CategoryFeature
+
+
+def raw_number(name: str, kind: str, encoding: dict[str, Any] | None) -> exp.Expression:
+    """SQL of a column as a double."""
+    value = sql.column(name, SOURCE)
+    if encoding is not None:
+        return mapped(value, encoding["numbers"], encoding["null"], encoding["other"])
+    if kind == "boolean":
+        return sql.case([(value, sql.number(1.0)), (exp.Not(this=value.copy()), sql.number(0.0))])
+    return sql.double(value)
+
+
+def raw_text(name: str, fill: str | None) -> exp.Expression:
+    """SQL of a column as text."""
+    value = exp.Cast(this=sql.column(name, SOURCE), to=exp.DataType.build("text"))
+    if fill is None:
+        return value
+    missing = exp.Is(this=value.copy(), expression=exp.Null())
+    return sql.case([(missing, sql.string(fill))], value)
+
+
+def learn_number(
+    name: str,
+    kind: str,
+    encoding: dict[str, Any] | None,
+    imputer: NumberImputer,
+    transformer: Transformer,
+    scaler: Scaler,
+    *,
+    indicator: bool,
+    weight: float,
+    statistics: Statistics,
+) -> Learning[NumberFeature]:
+    """Learn one numeric column: profile, stand-in, transform, scale, each from the one before."""
+    raw = raw_number(name, kind, encoding)
+    usable = Prepared(raw, None)(Identity())
+    request = ProfileOf(usable)
+    profile: Profile = (yield [request])[request]
+    if profile.count == 0:
+        statistics.know(MomentsOf(usable), Moments(0, 0.0, 0.0, 0.0))
+        nothing = Moments(0, 0.0, 0.0, 0.0)
+        return NumberFeature(
+            name, kind, Imputation(imputer.name, None, "none"), Identity(), Scaling("none", 0, 1),
+            indicator, weight, profile, nothing, nothing, 0.0, encoding,
+        )  # fmt: skip
+    imputation = yield from imputer.learn(usable, profile)
+    prepared = Prepared(raw, imputation.value)
+    filled = _filled(profile, imputation.value)
+    statistics.know(ProfileOf(prepared(Identity())), filled)
+    transform = yield from transformer.learn(prepared, filled, statistics)
+    value = prepared(transform)
+    after = transformed(filled, transform)
+    statistics.know(ProfileOf(value), after)
+    scaling = yield from scaler.learn(value, after)
+    moments_request, raw_request = MomentsOf(value), MomentsOf(usable)
+    answers = yield [moments_request]
+    moments: Moments = answers[moments_request]
+    raw_moments = moments
+    if sql.text(value) != sql.text(usable):
+        # The prepared, untransformed column was measured by transform: auto; else ask.
+        raw_request = MomentsOf(prepared(Identity()))
+        raw_moments = (yield [raw_request])[raw_request]
+    bound = max(after.maximum - moments.mean, moments.mean - after.minimum)
+    return NumberFeature(
+        name, kind, imputation, transform, scaling,
+        indicator, weight, profile, raw_moments, moments, bound, encoding,
+    )  # fmt: skip
+
+
+def learn_fill(name: str, impute: str, constant: Any) -> Learning[str | None]:
+    """Learn what stands in for NULL in a text column: its mode, a constant, or nothing."""
+    if impute == "constant":
+        return str(constant)
+    if impute != "mode":
+        return None
+    request = LevelsOf(raw_text(name, None))
+    answers = yield [request]
+    counts = answers[request].counts
+    return str(counts[0][0]) if counts else None
+
+
+def _filled(profile: Profile, stand_in: float | None) -> Profile:
+    if stand_in is None or profile.missing == 0:
+        return profile
+    return Profile(
+        profile.count + profile.missing,
+        0,
+        min(profile.minimum, stand_in),
+        max(profile.maximum, stand_in),
+        profile.center,
+    )
+
+
+def number_from_state(state: dict[str, Any]) -> NumberFeature:
+    """Rebuild a numeric feature from the registry."""
+    transform = dict(state["transform"])
+    return NumberFeature(
+        name=state["name"],
+        kind=state["kind"],
+        imputation=Imputation(**state["imputation"]),
+        transform=TRANSFORMS[transform.pop("step")](**transform),
+        scaling=Scaling(**state["scaling"]),
+        indicator=state["indicator"],
+        weight=state["weight"],
+        profile=Profile(**state["profile"]),
+        raw_moments=Moments(**state["raw_moments"]),
+        moments=Moments(**state["moments"]),
+        bound=state["bound"],
+        encoding=state["encoding"],
+    )
+
+
+def category_from_state(state: dict[str, Any]) -> CategoryFeature:
+    """Rebuild a category feature from the registry."""
+    onehot = state["onehot"]
+    return CategoryFeature(
+        name=state["name"],
+        kind=state["kind"],
+        fill=state["fill"],
+        onehot=OneHot(
+            tuple(onehot["levels"]),
+            tuple(onehot["rare"]),
+            onehot["null"],
+            tuple(onehot["counts"]),
+            onehot["rows"],
+        ),
+        weight=state["weight"],
+    )

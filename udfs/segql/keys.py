@@ -1,0 +1,51 @@
+"""Segments keep their identity: segment_key from one fit to the next."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+import numpy as np
+from scipy.optimize import linear_sum_assignment
+
+from segql.space import Matrix
+
+#: A new segment takes an old key when they share at least this Jaccard of their customers.
+SAME = 0.5
+
+
+def first_keys(k: int) -> list[str]:
+    """Keys of a first fit: ``S1`` is the largest segment."""
+    return [f"S{number}" for number in range(1, k + 1)]
+
+
+def matched_keys(counts: Matrix, old_keys: Sequence[str], used: set[str]) -> list[str]:
+    """Keys of a refit.
+
+    Parameters
+    ----------
+    counts : ndarray of shape (old k, new k)
+        The current customers by old and new segment.
+    old_keys : sequence of str
+        Keys of the old segments.
+    used : set of str
+        Every key that any version has had; a new key is none of them.
+
+    Notes
+    -----
+    Hungarian assignment (Kuhn 1955) of the largest total Jaccard; a pair below 0.5 is no match.
+    """
+    either = counts.sum(axis=1)[:, None] + counts.sum(axis=0)[None, :] - counts
+    jaccard = counts / np.maximum(either, 1.0)
+    keys: list[str | None] = [None] * counts.shape[1]
+    for old, new in zip(*linear_sum_assignment(-jaccard), strict=True):
+        if jaccard[old, new] >= SAME:
+            keys[new] = old_keys[old]
+    number = max((int(m[1]) for key in used if (m := re.fullmatch(r"S(\d+)", key))), default=0)
+    final: list[str] = []
+    for key in keys:
+        if key is None:
+            number += 1
+            key = f"S{number}"
+        final.append(key)
+    return final

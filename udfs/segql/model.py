@@ -1,0 +1,391 @@
+"""A fitted model: what was learned, and the SQL that it turns into."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from sqlglot import exp
+
+from segql import sql
+from segql.assignment import NearestCentroid, key_case
+from segql.errors import SegqlError, unknown
+from segql.features import SOURCE, CategoryFeature, Dimension, NumberFeature
+from segql.recipe import Recipe
+from segql.selection import Trial
+from segql.space import Matrix, Projection, Space, projection_from_state, projection_state
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+FORMS = ("query", "expression")
+#: The relation that the stored scoring query reads.
+INPUT = "segql_input"
+
+
+@dataclass(frozen=True)
+class Iteration:
+    """One step of the chosen fit: on the coreset, then on all rows."""
+
+    phase: str
+    iteration: int
+    loss: float
+    duration_ms: float | None = None
+    sizes: tuple[int, ...] = ()
+    radii: tuple[float, ...] = ()
+
+
+@dataclass(frozen=True)
+class Segment:
+    """One segment of one model version."""
+
+    segment_id: int
+    segment_key: str
+    customers: int
+    share: float
+    mean_squared_distance: float
+    silhouette: float
+
+
+@dataclass
+class Model:
+    """A fitted segmentation.
+
+    Attributes
+    ----------
+    name : str or None
+        Name in the registry; None when it was not stored.
+    version : int
+        1 for the first fit under a name.
+    id : str
+        The id column.
+    k : int
+        Number of segments, noise not counted.
+    metrics : dict of str to float
+        ``n``, ``inertia``, ``silhouette`` (squared Euclidean), ``davies_bouldin``,
+        ``calinski_harabasz``, ``mean_squared_distance``, ``noise_share``: exact, on all rows.
+    segments : list of Segment
+        By segment_id.
+    trials : list of Trial
+        Every k that was tried, measured on the coreset.
+    reason : str
+        Why k was chosen.
+    statements : list of str
+        The SQL that the fit ran, in order.
+    """
+
+    name: str | None
+    version: int
+    id: str
+    recipe: Recipe
+    projection: Projection | None
+    points: Matrix
+    segments: list[Segment]
+    metrics: dict[str, float]
+    trials: list[Trial]
+    reason: str
+    iterations: list[Iteration]
+    algorithm: str = "kmeans"
+    info: dict[str, Any] = field(default_factory=dict)
+    statements: list[str] = field(default_factory=list)
+
+    def __repr__(self) -> str:
+        label = f"{self.name!r} version {self.version}" if self.name else "(not stored)"
+        return (
+            f"<segql.Model {label}: {self.algorithm}, k={self.k}, "
+            f"{len(self.recipe.features)} features, silhouette "
+            f"{self.metrics.get('silhouette', float('nan')):.3f}>"
+        )
+
+    @property
+    def k(self) -> int:
+        """Number of segments."""
+        return len(self.points)
+
+    @property
+    def keys(self) -> list[str]:
+        """segment_key of each segment, by segment_id."""
+        return [segment.segment_key for segment in self.segments]
+
+    @property
+    def space(self) -> Space:
+        """The model space."""
+        return Space(self.recipe.dimensions(), self.projection)
+
+    @property
+    def assignment(self) -> NearestCentroid:
+        """The scorer."""
+        return NearestCentroid(self.space, self.points)
+
+    # -- what was learned --------------------------------------------------------------------
+
+    def scaled_centroids(self) -> Matrix:
+        """Centroids on the scaled dimensions, shape (k, n_dimensions)."""
+        return self.space.to_scaled(self.points)
+
+    def centroids(self) -> pd.DataFrame:
+        """Centroids, a row per segment and feature.
+
+        Returns
+        -------
+        pandas.DataFrame
+            ``centroid_id``, ``segment_key``, ``feature``, ``numerical_value`` (the column's own
+            unit, transforms undone), ``standardized_value`` (scaled units; NULL for a category),
+            ``categorical_value`` (list of category and share).
+        """
+        import pandas as pd
+
+        return pd.DataFrame(self.centroid_rows(), columns=list(CENTROID_COLUMNS))
+
+    def centroid_rows(self) -> list[tuple[Any, ...]]:
+        """Rows of :meth:`centroids`."""
+        scaled = self.scaled_centroids()
+        axes = self.recipe.dimensions()
+        rows: list[tuple[Any, ...]] = []
+        for index, segment in enumerate(self.segments):
+            for feature in self.recipe.features:
+                at = [i for i, axis in enumerate(axes) if axis.feature == feature.name]
+                if isinstance(feature, NumberFeature):
+                    z = float(scaled[index, at[0]])
+                    value = feature.original(z)
+                    number: float | None = value if np.isfinite(value) else None
+                    rows.append(
+                        (segment.segment_id, segment.segment_key, feature.name, number, z, None)
+                    )
+                else:
+                    shares = [
+                        {
+                            "category": axes[i].name.split("=", 1)[1],
+                            "value": float(scaled[index, i]) / axes[i].factor,
+                        }
+                        for i in at
+                    ]
+                    rows.append(
+                        (segment.segment_id, segment.segment_key, feature.name, None, None, shares)
+                    )
+        return rows
+
+    def relevance(self) -> dict[str, float]:
+        """Share of each feature in the variance between segments, on the scaled dimensions."""
+        sizes = np.array([segment.customers for segment in self.segments], dtype=float)
+        scaled = self.scaled_centroids()
+        center = sizes @ scaled / max(sizes.sum(), 1.0)
+        between = sizes @ (scaled - center) ** 2
+        total = float(between.sum())
+        shares: dict[str, float] = {}
+        for axis, value in zip(self.recipe.dimensions(), between, strict=True):
+            part = float(value) / total if total > 0 else 0.0
+            shares[axis.feature] = shares.get(axis.feature, 0.0) + part
+        return shares
+
+    # -- SQL ---------------------------------------------------------------------------------
+
+    def predict_query(
+        self, source: exp.Expression, carried: Sequence[exp.Expression]
+    ) -> exp.Select:
+        """Query with the prediction columns.
+
+        Parameters
+        ----------
+        source : sqlglot expression
+            A FROM item with the alias ``source``.
+        carried : sequence of sqlglot expression
+            What else each row keeps, over the columns of the input.
+        """
+        assignment = self.assignment
+        layered = assignment.predicted(self.space.inputs(source), self.keys)
+        return exp.select(*carried, *assignment.prediction_columns()).from_(
+            layered.subquery("predicted")
+        )
+
+    def sql(self, dialect: str = "duckdb", form: str = "query", relation: str = INPUT) -> str:
+        """Print the model as SQL.
+
+        Parameters
+        ----------
+        dialect : str
+            A sqlglot dialect, e.g. ``"snowflake"``.
+        form : {"query", "expression"}
+            The query gives the id and the prediction columns of ``relation``; the expression is
+            the segment_id alone, over the feature columns.
+        relation : str
+            Table name that the query reads.
+        """
+        if form not in FORMS:
+            raise SegqlError(unknown("form", form, FORMS))
+        if form == "expression":
+            return sql.text(unqualified(self.segment_expression()), dialect)
+        source = sql.relation(exp.to_table(relation, dialect=dialect), SOURCE)
+        return sql.text(self.predict_query(source, [sql.column(self.id)]), dialect)
+
+    def segment_expression(self) -> exp.Expression:
+        """segment_id as one expression over the feature columns: CASE, LEAST and arithmetic."""
+        inputs = {
+            f"{sql.SCRATCH}u{index}": _offset(axis)
+            for index, axis in enumerate(self.space.dimensions)
+        }
+        scores = [_substitute(score, inputs) for score in self.assignment.scores()]
+        return exp.Case(
+            this=sql.least([score.copy() for score in scores]),
+            ifs=[
+                exp.If(this=score, true=sql.integer(index))
+                for index, score in enumerate(scores, start=1)
+            ],
+        )
+
+    def duckdb_expression(self) -> exp.Expression:
+        """The same expression in DuckDB's lists, so that a feature and a score stand in it once.
+
+        Two nested lambdas take the place of the layers of a query: inputs, scores, position.
+        """
+        inputs = exp.Array(expressions=[_offset(axis) for axis in self.space.dimensions])
+        elements = {
+            f"{sql.SCRATCH}u{index}": _element(_variable("u"), index + 1)
+            for index in range(len(self.space.dimensions))
+        }
+        scores = exp.Array(
+            expressions=[_substitute(score, elements) for score in self.assignment.scores()]
+        )
+        low = exp.Anonymous(this="list_min", expressions=[_variable("s")])
+        position = exp.Anonymous(this="list_position", expressions=[_variable("s"), low])
+        scored = exp.Not(this=exp.Is(this=low.copy(), expression=exp.Null()))
+        segment = sql.case([(scored, position)])
+        scored_rows = _apply(exp.Array(expressions=[inputs]), "u", scores)
+        return _element(_apply(scored_rows, "s", segment), 1)
+
+    def key_expression(self, segment: exp.Expression) -> exp.Expression:
+        """segment_key of a segment_id."""
+        return key_case(segment, self.keys)
+
+    # -- registry ----------------------------------------------------------------------------
+
+    def state(self) -> str:
+        """Everything learned as JSON; numbers keep every digit."""
+        return json.dumps(
+            {
+                "algorithm": self.algorithm,
+                "id": self.id,
+                "recipe": self.recipe.state(),
+                "projection": projection_state(self.projection),
+                "points": self.points.tolist(),
+            },
+            ensure_ascii=False,
+            allow_nan=False,
+        )
+
+    @staticmethod
+    def parts_from_state(text: str) -> dict[str, Any]:
+        """Read back what :meth:`state` wrote."""
+        try:
+            state = json.loads(text)
+            return {
+                "algorithm": state["algorithm"],
+                "id": state["id"],
+                "recipe": Recipe.from_state(state["recipe"]),
+                "projection": projection_from_state(state["projection"]),
+                "points": np.array(state["points"], dtype=np.float64),
+            }
+        except (KeyError, TypeError, ValueError) as error:
+            raise SegqlError(f"the stored model cannot be read: {error!r}") from error
+
+
+CENTROID_COLUMNS = (
+    "centroid_id",
+    "segment_key",
+    "feature",
+    "numerical_value",
+    "standardized_value",
+    "categorical_value",
+)
+
+
+def feature_rows(model: Model) -> list[dict[str, Any]]:
+    """Rows of feature_info: the used features in argument order, then what was left out."""
+    relevance = model.relevance()
+    rows: list[dict[str, Any]] = []
+    decided = {decision.column: decision.reason for decision in model.recipe.decisions}
+    for position, feature in enumerate(model.recipe.features, start=1):
+        row: dict[str, Any] = {
+            "input": feature.name,
+            "position": position,
+            "used": True,
+            "kind": feature.kind,
+            "relevance": relevance.get(feature.name),
+            "dimension": len(list(feature.dimensions())),
+            "steps": json.dumps(_steps(feature), ensure_ascii=False),
+            "reason": decided.get(feature.name, "asked for"),
+        }
+        if isinstance(feature, NumberFeature):
+            row |= {
+                "min": feature.profile.minimum,
+                "max": feature.profile.maximum,
+                "mean": feature.raw_moments.mean,
+                "stddev": feature.raw_moments.deviation,
+                "null_count": feature.profile.missing,
+            }
+            if feature.imputation.step == "median":
+                row["median"] = feature.imputation.value
+        else:
+            row |= {
+                "category_count": len(feature.onehot.levels) + len(feature.onehot.rare),
+                "null_count": feature.onehot.counts[-1] if feature.onehot.null else 0,
+            }
+        rows.append(row)
+    used = {feature.name for feature in model.recipe.features}
+    for decision in model.recipe.decisions:
+        if decision.column not in used:
+            rows.append({"input": decision.column, "used": False, "reason": decision.reason})
+    return rows
+
+
+def _steps(feature: NumberFeature | CategoryFeature) -> dict[str, Any]:
+    state = feature.state()
+    kept = ("imputation", "transform", "scaling", "indicator", "weight", "fill", "onehot")
+    return {name: state[name] for name in kept if name in state}
+
+
+def unqualified(expression: exp.Expression) -> exp.Expression:
+    """Drop the table from column names: arguments of a function, or columns of any relation."""
+
+    def bare(node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Column) and node.table == SOURCE:
+            return sql.column(node.name)
+        return node
+
+    return expression.transform(bare)
+
+
+def _variable(name: str) -> exp.Column:
+    return sql.column(sql.SCRATCH + name)
+
+
+def _apply(values: exp.Expression, name: str, body: exp.Expression) -> exp.Expression:
+    """Write ``list_transform(values, lambda name: body)``."""
+    variable = exp.to_identifier(sql.SCRATCH + name, quoted=True)
+    function = exp.Lambda(this=body, expressions=[variable], colon=True)
+    return exp.Anonymous(this="list_transform", expressions=[values, function])
+
+
+def _element(values: exp.Expression, position: int) -> exp.Expression:
+    """Element of a list, counted from 1."""
+    return exp.Anonymous(this="list_extract", expressions=[values, sql.integer(position)])
+
+
+def _offset(axis: Dimension) -> exp.Expression:
+    if axis.origin == 0:
+        return axis.base
+    return exp.Paren(this=sql.minus(axis.base, sql.number(axis.origin)))
+
+
+def _substitute(
+    expression: exp.Expression, inputs: dict[str, exp.Expression]
+) -> exp.Expression:
+    def replaced(node: exp.Expression) -> exp.Expression:
+        if isinstance(node, exp.Column) and node.name in inputs:
+            return inputs[node.name].copy()
+        return node
+
+    return expression.transform(replaced)

@@ -1,0 +1,382 @@
+"""The tables and macros that a model leaves behind, written together or not at all."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlglot import exp
+
+from segql import sql
+from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
+from segql.errors import SegqlError, UnknownModelError, unknown
+from segql.features import SOURCE
+from segql.functions.macros import SCHEMA_VERSION, model_macros, score_select, shared_macros
+from segql.metrics import METRICS
+from segql.model import Iteration, Model, Segment, feature_rows
+from segql.selection import Trial
+from segql.space import Matrix
+
+_VERSIONED = "model_name varchar not null, model_version integer not null"
+
+TABLES: dict[str, str] = {
+    "models": f"""{_VERSIONED}, is_current boolean not null, is_published boolean not null,
+        algorithm varchar not null, k integer not null, id_column varchar not null,
+        relation varchar, requested_by varchar, fitted_at timestamptz not null, seconds double,
+        seed bigint, options varchar, input_hash varchar, row_count bigint,
+        unscorable_count bigint, coreset_rows bigint, is_exact boolean, reason varchar,
+        {", ".join(f"{name} {'bigint' if name == 'n' else 'double'}" for name in METRICS)},
+        segql_version varchar, duckdb_version varchar, state varchar not null,
+        score_sql varchar not null, publish_sql varchar[] not null,
+        primary key (model_name, model_version)""",
+    "segments": f"""{_VERSIONED}, segment_id integer, segment_key varchar, customers bigint,
+        share double, mean_squared_distance double, silhouette double""",
+    "centroids": f"""{_VERSIONED}, centroid_id integer, segment_key varchar, feature varchar,
+        numerical_value double, standardized_value double,
+        categorical_value struct(category varchar, "value" double)[]""",
+    "feature_info": f"""{_VERSIONED}, input varchar, "position" integer, used boolean,
+        kind varchar, "min" double, "max" double, mean double, median double, stddev double,
+        category_count bigint, null_count bigint, dimension integer, relevance double,
+        steps varchar, reason varchar""",
+    "principal_components": f"""{_VERSIONED}, principal_component_id integer, feature varchar,
+        numerical_value double""",
+    "principal_component_info": f"""{_VERSIONED}, principal_component_id integer,
+        eigenvalue double, explained_variance_ratio double,
+        cumulative_explained_variance_ratio double""",
+    "trials": f"""{_VERSIONED}, k integer, inertia double, silhouette double,
+        silhouette_low double, silhouette_high double, davies_bouldin double,
+        calinski_harabasz double, gap double, stability double, smallest_share double,
+        chosen boolean, reason varchar""",
+    "training_info": f"""{_VERSIONED}, training_run integer, iteration integer, phase varchar,
+        loss double, learning_rate double, duration_ms double,
+        cluster_info struct(centroid_id integer, cluster_radius double, cluster_size bigint)[]""",
+    "registry_info": "schema_version integer not null",
+}
+
+
+class Registry:
+    """The ``segql`` schema of the engine's current database."""
+
+    def __init__(self, engine: DuckDBEngine) -> None:
+        self.engine = engine
+
+    # -- setting up --------------------------------------------------------------------------
+
+    def exists(self) -> bool:
+        """Tell whether the current database has a registry."""
+        found = self.engine.rows(
+            "select count(*) from duckdb_tables() where database_name = current_database() "
+            "and schema_name = 'segql' and table_name = 'models'"
+        )
+        return bool(found[0][0])
+
+    def prepare(self) -> None:
+        """Create schema, tables and shared macros, once per schema version."""
+        if self.engine.database.lower() == "segql":
+            raise SegqlError(
+                "the database is itself called 'segql', which makes every segql.name ambiguous; "
+                "attach or name the file differently"
+            )
+        with REGISTRY_LOCK, self.engine.transaction():
+            if self._schema_version() == SCHEMA_VERSION:
+                return
+            self.engine.run("create schema if not exists segql")
+            for name, columns in TABLES.items():
+                self.engine.run(f"create table if not exists segql.{name} ({columns})")
+            for statement in shared_macros():
+                self.engine.run(statement)
+            self.engine.run("delete from segql.registry_info")
+            self.engine.run("insert into segql.registry_info values (?)", [SCHEMA_VERSION])
+
+    def _schema_version(self) -> int | None:
+        found = self.engine.rows(
+            "select count(*) from duckdb_tables() where database_name = current_database() "
+            "and schema_name = 'segql' and table_name = 'registry_info'"
+        )
+        if not found[0][0]:
+            return None
+        rows = self.engine.rows("select schema_version from segql.registry_info")
+        return int(rows[0][0]) if rows else None
+
+    # -- reading -----------------------------------------------------------------------------
+
+    def names(self) -> list[str]:
+        """Names of the models that have a current version."""
+        if not self.exists():
+            return []
+        return [
+            row[0]
+            for row in self.engine.rows(
+                "select distinct model_name from segql.models where is_current order by 1"
+            )
+        ]
+
+    def load(self, name: str, version: int | None = None) -> Model:
+        """Read a model.
+
+        Raises
+        ------
+        UnknownModelError
+            When there is no such model or version; the known ones are listed.
+        """
+        row = self._row(name, version)
+        if row is None:
+            if version is None or name not in self.names():
+                raise UnknownModelError(unknown("model", name, self.names()))
+            known = [
+                number
+                for (number,) in self.engine.rows(
+                    "select model_version from segql.models where model_name = ? order by 1", [name]
+                )
+            ]
+            raise UnknownModelError(f"model {name!r}: {unknown('version', version, known)}")
+        number, reason, state, options, relation, seed, *metrics = row
+        arguments = [name, number]
+        segments = [
+            Segment(*item)
+            for item in self.engine.rows(
+                "select segment_id, segment_key, customers, share, mean_squared_distance, "
+                "silhouette from segql.segments where model_name = ? and model_version = ? "
+                "order by segment_id",
+                arguments,
+            )
+        ]
+        trials = [
+            Trial(*item)
+            for item in self.engine.rows(
+                "select k, inertia, silhouette, silhouette_low, silhouette_high, davies_bouldin, "
+                "calinski_harabasz, stability, smallest_share from segql.trials "
+                "where model_name = ? and model_version = ? order by k",
+                arguments,
+            )
+        ]
+        iterations = [
+            Iteration(
+                phase,
+                iteration,
+                loss,
+                duration,
+                tuple(item["cluster_size"] for item in info or ()),
+                tuple(item["cluster_radius"] for item in info or ()),
+            )
+            for phase, iteration, loss, duration, info in self.engine.rows(
+                "select phase, iteration, loss, duration_ms, cluster_info from segql.training_info "
+                "where model_name = ? and model_version = ? order by training_run, iteration",
+                arguments,
+            )
+        ]
+        return Model(
+            name=name,
+            version=number,
+            segments=segments,
+            metrics=dict(zip(METRICS, (float(value) for value in metrics), strict=True)),
+            trials=trials,
+            reason=reason,
+            iterations=iterations,
+            info={"options": json.loads(options or "{}"), "relation": relation, "seed": seed},
+            **Model.parts_from_state(state),
+        )
+
+    def _row(self, name: str, version: int | None) -> tuple[Any, ...] | None:
+        if not self.exists():
+            return None
+        which = "is_current" if version is None else "is_published and model_version = ?"
+        arguments = [name] if version is None else [name, version]
+        rows = self.engine.rows(
+            f"select model_version, reason, state, options, relation, seed, {', '.join(METRICS)} "
+            f"from segql.models where model_name = ? and {which}",
+            arguments,
+        )
+        return rows[0] if rows else None
+
+    def keys_used(self, name: str) -> set[str]:
+        """Every segment_key that any version of the model has had."""
+        return {
+            row[0]
+            for row in self.engine.rows(
+                "select distinct segment_key from segql.segments where model_name = ?", [name]
+            )
+        }
+
+    def next_version(self, name: str) -> int:
+        """Return the version number of the next fit."""
+        return int(
+            self.engine.rows(
+                "select coalesce(max(model_version), 0) + 1 from segql.models where model_name = ?",
+                [name],
+            )[0][0]
+        )
+
+    # -- writing -----------------------------------------------------------------------------
+
+    def prune(self, name: str) -> None:
+        """Remove what a fit left that was never published."""
+        leftover = (
+            "model_name = ? and model_version in (select model_version from segql.models "
+            "where model_name = ? and not is_published)"
+        )
+        for table in TABLES:
+            if table not in ("models", "registry_info"):
+                self.engine.run(f"delete from segql.{table} where {leftover}", [name, name])
+        self.engine.run("delete from segql.models where model_name = ? and not is_published", [name])
+
+    def write(self, model: Model, *, publish: bool) -> None:
+        """Write a version; with ``publish`` it becomes the current one in the same transaction."""
+        assert model.name is not None
+        with REGISTRY_LOCK, self.engine.transaction():
+            self.prune(model.name)
+            model.version = self.next_version(model.name)
+            self._insert(model)
+            if publish:
+                for statement in publish_statements(model):
+                    self.engine.run(statement)
+
+    def _insert(self, model: Model) -> None:
+        key = {"model_name": model.name, "model_version": model.version}
+        info = model.info
+        self._insert_rows(
+            "models",
+            [
+                key
+                | {
+                    "is_current": False,
+                    "is_published": False,
+                    "algorithm": model.algorithm,
+                    "k": model.k,
+                    "id_column": model.id,
+                    "reason": model.reason,
+                    "state": model.state(),
+                    "score_sql": score_select(model),
+                    "publish_sql": publish_statements(model),
+                    **model.metrics,
+                    **info,
+                    "n": int(model.metrics["n"]),
+                }
+            ],
+        )
+        self._insert_rows("segments", [key | vars(segment) for segment in model.segments])
+        names = ("centroid_id", "segment_key", "feature", "numerical_value",
+                 "standardized_value", "categorical_value")  # fmt: skip
+        self._insert_rows(
+            "centroids",
+            [key | dict(zip(names, row, strict=True)) for row in model.centroid_rows()],
+        )
+        self._insert_rows("feature_info", [key | row for row in feature_rows(model)])
+        self._insert_rows("principal_components", [key | row for row in _component_rows(model)])
+        self._insert_rows(
+            "principal_component_info", [key | row for row in _component_info_rows(model)]
+        )
+        self._insert_rows(
+            "trials",
+            [
+                key
+                | vars(trial)
+                | {
+                    "chosen": trial.k == model.k,
+                    "reason": model.reason if trial.k == model.k else None,
+                }
+                for trial in model.trials
+            ],
+        )
+        self._insert_rows("training_info", [key | row for row in _training_rows(model)])
+
+    def _insert_rows(self, table: str, rows: list[dict[str, Any]]) -> None:
+        for row in rows:
+            names = ", ".join(f'"{name}"' for name in row)
+            marks = ", ".join("?" for _ in row)
+            self.engine.run(
+                f"insert into segql.{table} ({names}) values ({marks})", list(row.values())
+            )
+
+
+def publish_statements(model: Model) -> list[str]:
+    """Statements that make a version the current one: run together, in one transaction.
+
+    dbt runs them in the transaction that swaps the relation; a fit from Python in its own.
+    """
+    name = sql.text(sql.string(str(model.name)))
+    return [
+        *model_macros(model),
+        f"update segql.models set is_current = (model_version = {model.version}), "
+        f"is_published = (is_published or model_version = {model.version}) "
+        f"where model_name = {name}",
+    ]
+
+
+def contingency(
+    engine: DuckDBEngine, source: exp.Expression, old: Model, new: Model
+) -> Matrix:
+    """Count rows by old and new segment, in one query over the current rows.
+
+    Returns
+    -------
+    ndarray of shape (old.k, new.k)
+    """
+    import numpy as np
+
+    first = old.assignment.assigned(old.space.inputs(source))
+    renamed = sql.layer(first, sql.alias(sql.scratch("segment"), f"{sql.SCRATCH}old"))
+    kept = exp.select(
+        *(sql.column(name) for name in new.recipe.names), sql.scratch("old")
+    ).from_(renamed.subquery("old"))
+    second = new.assignment.assigned(
+        new.space.inputs(kept.subquery(exp.to_identifier(SOURCE, quoted=True)))
+    )
+    query = (
+        exp.select(sql.scratch("old"), sql.scratch("segment"), exp.Count(this=exp.Star()))
+        .from_(second.subquery("new"))
+        .group_by(sql.scratch("old"), sql.scratch("segment"))
+    )
+    counts = np.zeros((old.k, new.k))
+    for before, after, count in engine.rows(query):
+        if before is not None and after is not None:
+            counts[int(before) - 1, int(after) - 1] = count
+    return counts
+
+
+def _component_rows(model: Model) -> list[dict[str, Any]]:
+    if model.projection is None:
+        return []
+    axes = model.recipe.dimensions()
+    return [
+        {
+            "principal_component_id": index,
+            "feature": axis.name,
+            "numerical_value": float(value),
+        }
+        for index, component in enumerate(model.projection.components)
+        for axis, value in zip(axes, component, strict=True)
+    ]
+
+
+def _component_info_rows(model: Model) -> list[dict[str, Any]]:
+    if model.projection is None:
+        return []
+    ratios = model.projection.explained_variance_ratio
+    return [
+        {
+            "principal_component_id": index,
+            "eigenvalue": float(eigenvalue),
+            "explained_variance_ratio": float(ratios[index]),
+            "cumulative_explained_variance_ratio": float(ratios[: index + 1].sum()),
+        }
+        for index, eigenvalue in enumerate(model.projection.eigenvalues)
+    ]
+
+
+def _training_rows(model: Model) -> list[dict[str, Any]]:
+    runs = {"coreset": 0, "all rows": 1}
+    return [
+        {
+            "training_run": runs[step.phase],
+            "iteration": step.iteration,
+            "phase": step.phase,
+            "loss": step.loss,
+            "duration_ms": step.duration_ms,
+            "cluster_info": [
+                {"centroid_id": i + 1, "cluster_radius": radius, "cluster_size": size}
+                for i, (radius, size) in enumerate(zip(step.radii, step.sizes, strict=True))
+            ],
+        }
+        for step in model.iterations
+    ]

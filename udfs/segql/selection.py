@@ -1,0 +1,137 @@
+"""The one rule that chooses k, and the sentence that says why."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from segql.clusterers.kmeans import KMeansFit, Matrix, Points, fit_kmeans, nearest
+from segql.diagnostics import quality, stability
+from segql.errors import SegqlError
+
+#: Every segment must hold this share of the customers …
+SMALLEST_SHARE = 0.02
+#: … and come back in bootstraps with this mean Jaccard.
+STABLE = 0.75
+#: Silhouettes closer than this are as good; the larger k then says more.
+AS_GOOD = 0.02
+AUTO_RANGE = (2, 10)
+
+
+@dataclass(frozen=True)
+class Trial:
+    """One k that was tried, measured on the coreset."""
+
+    k: int
+    inertia: float
+    silhouette: float
+    silhouette_low: float
+    silhouette_high: float
+    davies_bouldin: float
+    calinski_harabasz: float
+    stability: float
+    smallest_share: float
+
+
+@dataclass(frozen=True)
+class Choice:
+    """The chosen fit among all trials."""
+
+    fit: KMeansFit
+    trials: tuple[Trial, ...]
+    reason: str
+
+
+def parse_k(k: Any) -> tuple[int, int]:
+    """Check the ``k`` argument; a single k is a range of one.
+
+    Parameters
+    ----------
+    k : int, (int, int) or "auto"
+    """
+    if isinstance(k, str) and k.strip().lower() == "auto":
+        return AUTO_RANGE
+    if isinstance(k, str) and k.strip().isdigit():
+        k = int(k)
+    accepted = 'accepted: a whole number of at least 1, (min, max), or "auto"'
+    if isinstance(k, int) and not isinstance(k, bool) and k >= 1:
+        return k, k
+    if isinstance(k, list | tuple) and len(k) == 2:
+        low, high = k
+        whole = all(isinstance(item, int) and not isinstance(item, bool) for item in (low, high))
+        if whole and 1 <= low <= high:
+            return low, high
+    raise SegqlError(f"k got {k!r}; {accepted}")
+
+
+def choose_k(points: Points, low: int, high: int, seed: int) -> Choice:
+    """Fit every k of the range and choose one.
+
+    Among the k whose segments all hold at least 2 % of the customers and reach a bootstrap
+    Jaccard of 0.75, the best silhouette; within 0.02 of it the larger k. If none qualifies, the
+    best silhouette, and the reason says so.
+    """
+    single = low == high
+    if single and low > points.distinct:
+        raise SegqlError(f"k is {low} but there are only {points.distinct} distinct rows")
+    high = min(high, points.distinct)
+    low = min(low, high)
+    fits: dict[int, KMeansFit] = {}
+    trials: list[Trial] = []
+    for k in range(low, high + 1):
+        fits[k] = fit_kmeans(points, k, seed)
+        trials.append(_trial(points, fits[k], seed))
+    if single:
+        return Choice(fits[low], tuple(trials), f"k = {low} was asked for")
+    chosen, reason = decide(trials)
+    return Choice(fits[chosen], tuple(trials), reason)
+
+
+def decide(trials: Sequence[Trial]) -> tuple[int, str]:
+    """Apply the rule to the figures of all trials."""
+    several = [trial for trial in trials if trial.k > 1] or list(trials)
+    sound = [t for t in several if t.smallest_share >= SMALLEST_SHARE and t.stability >= STABLE]
+    if not sound:
+        best = max(several, key=lambda t: (t.silhouette, t.k))
+        return best.k, (
+            f"k = {best.k} has the best silhouette ({best.silhouette:.3f}), but no k tried has "
+            f"all segments at {SMALLEST_SHARE:.0%} of the customers or more and a bootstrap "
+            f"Jaccard of {STABLE} or more: treat the segments as a pattern, not as groups"
+        )
+    top = max(t.silhouette for t in sound)
+    chosen = max((t for t in sound if t.silhouette >= top - AS_GOOD), key=lambda t: t.k)
+    best = max(sound, key=lambda t: (t.silhouette, t.k))
+    means = (
+        f"segments of at least {chosen.smallest_share:.1%}, bootstrap Jaccard "
+        f"{chosen.stability:.2f} or more"
+    )
+    if chosen.k == best.k:
+        return chosen.k, (
+            f"k = {chosen.k} has the best silhouette ({chosen.silhouette:.3f}) among the stable "
+            f"k ({means})"
+        )
+    return chosen.k, (
+        f"k = {chosen.k} has a silhouette ({chosen.silhouette:.3f}) within {AS_GOOD} of the best "
+        f"(k = {best.k}: {best.silhouette:.3f}) and says more ({means})"
+    )
+
+
+def _trial(points: Points, fit: KMeansFit, seed: int) -> Trial:
+    labels = nearest(points.values, fit.centroids - points.center)
+    measured = quality(points, labels)
+    return Trial(
+        k=len(fit.centroids),
+        inertia=fit.inertia,
+        silhouette=measured.silhouette,
+        silhouette_low=measured.silhouette_low,
+        silhouette_high=measured.silhouette_high,
+        davies_bouldin=measured.davies_bouldin,
+        calinski_harabasz=measured.calinski_harabasz,
+        stability=_weakest(points, fit.centroids, seed),
+        smallest_share=measured.smallest_share,
+    )
+
+
+def _weakest(points: Points, centroids: Matrix, seed: int) -> float:
+    return 1.0 if len(centroids) == 1 else float(stability(points, centroids, seed).min())

@@ -1,0 +1,389 @@
+"""Learned aggregates: exact, independent of row order, several columns and steps to one pass."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Generator, Hashable, Iterable
+from dataclasses import dataclass
+from fractions import Fraction
+from typing import Any, TypeVar
+
+import numpy as np
+from sqlglot import exp
+
+from segql import sql
+from segql.engines.duckdb import DuckDBEngine
+
+#: Bits of an integer summand; a thousand billion of them still fit a 128-bit sum.
+SUMMAND_BITS = 62
+#: Histogram bins of one quantile pass.
+QUANTILE_BINS = 2048
+#: A bin with at most this many rows is fetched and sorted; a larger one is split again.
+QUANTILE_FETCH = 100_000
+#: More distinct values than this are not categories.
+MAXIMUM_LEVELS = 100_000
+
+
+@dataclass(frozen=True)
+class Profile:
+    """Range of a numeric expression: rows with a value, rows without, smallest, largest.
+
+    ``center`` is near the mean, on a coarse grid so that it does not depend on the row order; it
+    is only the point that later sums are centred on.
+    """
+
+    count: int
+    missing: int
+    minimum: float
+    maximum: float
+    center: float
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Exact mean, variance (divisor n) and skewness of a numeric expression."""
+
+    count: int
+    mean: float
+    variance: float
+    skewness: float
+
+    @property
+    def deviation(self) -> float:
+        """Standard deviation, divisor n."""
+        return math.sqrt(self.variance)
+
+
+@dataclass(frozen=True)
+class Levels:
+    """Category counts, most frequent first, ties by name; ``missing`` counts NULL."""
+
+    counts: tuple[tuple[str, int], ...]
+    missing: int
+
+    @property
+    def count(self) -> int:
+        """Rows, NULL included."""
+        return self.missing + sum(count for _, count in self.counts)
+
+
+@dataclass(frozen=True)
+class ProfileOf:
+    """Ask for the profile of an expression."""
+
+    expression: exp.Expression
+
+
+@dataclass(frozen=True)
+class MomentsOf:
+    """Ask for the moments of an expression whose profile is known."""
+
+    expression: exp.Expression
+
+
+@dataclass(frozen=True)
+class QuantilesOf:
+    """Ask for quantiles by linear interpolation, as ``numpy.quantile`` does."""
+
+    expression: exp.Expression
+    probabilities: tuple[float, ...]
+
+
+@dataclass(frozen=True)
+class LevelsOf:
+    """Ask for the category counts of an expression."""
+
+    expression: exp.Expression
+
+
+Request = ProfileOf | MomentsOf | QuantilesOf | LevelsOf
+Learned = TypeVar("Learned")
+#: A step's learning: yields the aggregates it needs, receives them, returns what it learned.
+Learning = Generator[list[Request], dict[Request, Any], Learned]
+
+
+def summand(expression: exp.Expression, bound: float) -> tuple[exp.Expression, int]:
+    """Scale an expression to an integer whose sum is exact in any order.
+
+    Parameters
+    ----------
+    expression : sqlglot expression
+        A double, at most ``bound`` in absolute value.
+    bound : float
+        Its largest absolute value.
+
+    Returns
+    -------
+    expression, int
+        The SQL of the integer, and the power of two that it was scaled by.
+    """
+    shift = SUMMAND_BITS - (math.frexp(bound)[1] if bound > 0 else 0)
+    shift = max(-1000, min(1000, shift))
+    scaled = sql.product(expression, sql.number(math.ldexp(1.0, shift)))
+    return exp.Cast(this=scaled, to=exp.DataType.build("bigint")), shift
+
+
+def unscale(value: int | None, shift: int) -> Fraction:
+    """Turn a sum of scaled integers back into the exact number."""
+    factor = Fraction(2) ** shift
+    return Fraction(int(value or 0)) / factor
+
+
+class Statistics:
+    """Answers aggregate requests over one relation, each at most once.
+
+    Parameters
+    ----------
+    engine : DuckDBEngine
+        Where the relation lives.
+    source : sqlglot table
+        The relation, under the alias that its columns are qualified with.
+    """
+
+    def __init__(self, engine: DuckDBEngine, source: exp.Expression) -> None:
+        self.engine = engine
+        self.source = source
+        self.passes = 0
+        self._answers: dict[Hashable, Any] = {}
+
+    def know(self, request: Request, answer: Any) -> None:
+        """Store an answer that follows from another one, so that no pass is spent on it."""
+        self._answers.setdefault(_key(request), answer)
+
+    def learn(self, learnings: Iterable[Learning[Learned]]) -> list[Learned]:
+        """Run many learnings side by side; what they ask for at the same time is one pass."""
+        running = dict(enumerate(learnings))
+        learned: dict[int, Learned] = {}
+        replies: dict[int, dict[Request, Any] | None] = dict.fromkeys(running)
+        while running:
+            asked: dict[int, list[Request]] = {}
+            for index, learning in list(running.items()):
+                reply = replies[index]
+                try:
+                    asked[index] = next(learning) if reply is None else learning.send(reply)
+                except StopIteration as stop:
+                    learned[index] = stop.value
+                    del running[index]
+            self._answer([request for requests in asked.values() for request in requests])
+            replies = {
+                index: {request: self._answers[_key(request)] for request in requests}
+                for index, requests in asked.items()
+            }
+        return [learned[index] for index in sorted(learned)]
+
+    def _answer(self, requests: list[Request]) -> None:
+        open_requests = {_key(r): r for r in requests if _key(r) not in self._answers}
+        pending = list(open_requests.values())
+        self._profile([r for r in pending if isinstance(r, ProfileOf)])
+        self._moments([r for r in pending if isinstance(r, MomentsOf)])
+        for request in pending:
+            if isinstance(request, QuantilesOf):
+                self._quantiles(request)
+            elif isinstance(request, LevelsOf):
+                self._levels(request)
+
+    def _query(
+        self,
+        values: list[exp.Expression],
+        aggregates: list[exp.Expression],
+        *,
+        complete: bool = False,
+    ) -> tuple[Any, ...]:
+        """Compute values once per row (columns v0, v1 …), then aggregate them, in one pass."""
+        named = [sql.alias(value, f"{sql.SCRATCH}v{i}") for i, value in enumerate(values)]
+        inner = exp.select(*named).from_(self.source.copy())
+        outer = exp.select(*aggregates).from_(inner.subquery("prepared"))
+        if complete:
+            for i in range(len(values)):
+                outer = outer.where(f"not {sql.SCRATCH}v{i} is null", copy=False)
+        self.passes += 1
+        return self.engine.rows(outer)[0]
+
+    # -- profiles ----------------------------------------------------------------------------
+
+    def _profile(self, requests: list[ProfileOf]) -> None:
+        if not requests:
+            return
+        aggregates: list[exp.Expression] = [exp.Count(this=exp.Star())]
+        for index in range(len(requests)):
+            value = sql.scratch(f"v{index}")
+            aggregates += [
+                exp.Count(this=value.copy()),
+                exp.Min(this=value.copy()),
+                exp.Max(this=value.copy()),
+                exp.Anonymous(this="fsum", expressions=[value.copy()]),
+            ]
+        row = self._query([request.expression for request in requests], aggregates)
+        rows = int(row[0])
+        for index, request in enumerate(requests):
+            count, low, high, total = row[1 + 4 * index : 5 + 4 * index]
+            if not count:
+                answer = Profile(0, rows, 0.0, 0.0, 0.0)
+            else:
+                answer = Profile(
+                    int(count), rows - int(count), low, high, _grid(total / count, low, high)
+                )
+            self._answers[_key(request)] = answer
+
+    # -- moments -----------------------------------------------------------------------------
+
+    def _moments(self, requests: list[MomentsOf]) -> None:
+        values: list[exp.Expression] = []
+        aggregates: list[exp.Expression] = []
+        plans: list[tuple[MomentsOf, Profile, list[int]]] = []
+        for request in requests:
+            profile: Profile = self._answers[_key(ProfileOf(request.expression))]
+            if profile.count == 0 or profile.minimum == profile.maximum:
+                answer = Moments(profile.count, profile.minimum, 0.0, 0.0)
+                self._answers[_key(request)] = answer
+                continue
+            value = sql.scratch(f"v{len(values)}")
+            values.append(sql.minus(request.expression.copy(), sql.number(profile.center)))
+            bound = max(profile.maximum - profile.center, profile.center - profile.minimum)
+            shifts = []
+            power: exp.Expression = value.copy()
+            for order in (1, 2, 3):
+                term, shift = summand(power, bound**order)
+                aggregates.append(exp.Sum(this=term))
+                shifts.append(shift)
+                power = exp.Mul(this=power.copy(), expression=value.copy())
+            plans.append((request, profile, shifts))
+        if not plans:
+            return
+        row = self._query(values, aggregates)
+        for index, (request, profile, shifts) in enumerate(plans):
+            sums = [unscale(row[3 * index + i], shifts[i]) / profile.count for i in range(3)]
+            offset, second, third = sums
+            variance = second - offset**2
+            skew = float(third - 3 * offset * second + 2 * offset**3)
+            spread = float(variance)
+            self._answers[_key(request)] = Moments(
+                profile.count,
+                float(Fraction(profile.center) + offset),
+                max(spread, 0.0),
+                skew / spread**1.5 if spread > 0 else 0.0,
+            )
+
+    # -- quantiles ---------------------------------------------------------------------------
+
+    def _quantiles(self, request: QuantilesOf) -> None:
+        profile: Profile = self._answers[_key(ProfileOf(request.expression))]
+        positions = [p * (profile.count - 1) for p in request.probabilities]
+        ranks = sorted({rank for p in positions for rank in (math.floor(p), math.ceil(p))})
+        values = self._order_statistics(
+            request.expression, ranks, profile.minimum, profile.maximum, 0
+        )
+        answer = []
+        for position in positions:
+            low, high = values[math.floor(position)], values[math.ceil(position)]
+            answer.append(low + (high - low) * (position - math.floor(position)))
+        self._answers[_key(request)] = tuple(answer)
+
+    def _order_statistics(
+        self, value: exp.Expression, ranks: list[int], low: float, high: float, below: int
+    ) -> dict[int, float]:
+        """Find values by their 0-based rank: histogram, then exact inside the bins that hold them.
+
+        ``median`` of DuckDB keeps every row in memory and ``approx_quantile`` differs from run to
+        run; this keeps a histogram and one bin.
+        """
+        if low == high:
+            return dict.fromkeys(ranks, low)
+        inner = exp.select(sql.alias(value.copy(), "v")).from_(self.source.copy())
+        bins = (
+            f"select least({QUANTILE_BINS - 1}, cast(floor((v - {low!r}::double) "
+            f"/ ({high!r}::double - {low!r}::double) * {QUANTILE_BINS}) as integer)) as bin, "
+            f"count(*), min(v), max(v) from ({sql.text(inner)}) "
+            f"where v >= {low!r}::double and v <= {high!r}::double group by bin order by bin"
+        )
+        self.passes += 1
+        found: dict[int, float] = {}
+        start = below
+        for _, count, smallest, largest in self.engine.rows(bins):
+            inside = [rank for rank in ranks if start <= rank < start + count]
+            if inside and smallest == largest:
+                found |= dict.fromkeys(inside, smallest)
+            elif inside and count <= QUANTILE_FETCH:
+                fetched = self.engine.arrays(
+                    f"select v from ({sql.text(inner)}) "
+                    f"where v >= {smallest!r}::double and v <= {largest!r}::double"
+                )["v"]
+                ordered = np.sort(fetched)
+                found |= {rank: float(ordered[rank - start]) for rank in inside}
+            elif inside:
+                found |= self._order_statistics(value, inside, smallest, largest, start)
+            start += int(count)
+        return found
+
+    # -- categories --------------------------------------------------------------------------
+
+    def _levels(self, request: LevelsOf) -> None:
+        inner = exp.select(sql.alias(request.expression.copy(), "v")).from_(self.source.copy())
+        rows = self.engine.rows(
+            f"select v, count(*) as n from ({sql.text(inner)}) group by v "
+            f"order by n desc, v limit {MAXIMUM_LEVELS + 2}"
+        )
+        self.passes += 1
+        missing = sum(int(count) for value, count in rows if value is None)
+        counts = tuple((value, int(count)) for value, count in rows if value is not None)
+        self._answers[_key(request)] = Levels(counts, missing)
+
+    # -- covariance --------------------------------------------------------------------------
+
+    def covariance(
+        self, values: list[exp.Expression], means: list[float], bounds: list[float]
+    ) -> np.ndarray[Any, np.dtype[np.float64]]:
+        """Covariance matrix (divisor n) of expressions without NULL, rows with a NULL left out.
+
+        Parameters
+        ----------
+        values : list of sqlglot expression
+            The columns.
+        means : list of float
+            A centre of each; the exact mean, so that nothing is left to correct.
+        bounds : list of float
+            Largest absolute distance of each from its centre.
+
+        Returns
+        -------
+        numpy.ndarray of shape (columns, columns)
+        """
+        size = len(values)
+        centred = [
+            sql.minus(value, sql.number(mean)) for value, mean in zip(values, means, strict=True)
+        ]
+        pairs = [(i, j) for i in range(size) for j in range(i, size)]
+        aggregates: list[exp.Expression] = [exp.Count(this=exp.Star())]
+        shifts: list[int] = []
+        for i in range(size):
+            term, shift = summand(sql.scratch(f"v{i}"), bounds[i])
+            aggregates.append(exp.Sum(this=term))
+            shifts.append(shift)
+        for i, j in pairs:
+            term, shift = summand(
+                exp.Mul(this=sql.scratch(f"v{i}"), expression=sql.scratch(f"v{j}")),
+                bounds[i] * bounds[j],
+            )
+            aggregates.append(exp.Sum(this=term))
+            shifts.append(shift)
+        row = self._query(centred, aggregates, complete=True)
+        count = max(int(row[0]), 1)
+        sums = [unscale(row[1 + i], shifts[i]) / count for i in range(size + len(pairs))]
+        matrix = np.zeros((size, size))
+        for index, (i, j) in enumerate(pairs):
+            matrix[i, j] = matrix[j, i] = float(sums[size + index] - sums[i] * sums[j])
+        return matrix
+
+
+def _key(request: Request) -> Hashable:
+    extra = request.probabilities if isinstance(request, QuantilesOf) else ()
+    return type(request).__name__, sql.text(request.expression), extra
+
+
+def _grid(value: float, low: float, high: float) -> float:
+    """Round onto a grid of the range's 2^-24, so that a last bit of the sum does not show."""
+    span = high - low
+    if not math.isfinite(span) or span <= 0:
+        return low
+    step = math.ldexp(1.0, math.frexp(span)[1] - 24)
+    return min(max(round(value / step) * step, low), high)

@@ -1,0 +1,125 @@
+"""What a step is: parameters in, aggregates asked for, learned state and its SQL out."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from dataclasses import dataclass
+from typing import Any, ClassVar
+
+from sqlglot import exp
+
+from segql.errors import SegqlError
+from segql.statistics import Learning, Profile, Statistics
+
+
+class Step(ABC):
+    """One option value of the recipe, e.g. ``scale: standard``.
+
+    Attributes
+    ----------
+    slot : str
+        The recipe option it is a value of: impute, transform, scale or encode.
+    name : str
+        The value that selects it.
+    """
+
+    slot: ClassVar[str]
+    name: ClassVar[str]
+
+    def __init__(self, column: str, parameter: Any = None) -> None:
+        if parameter is not None:
+            raise SegqlError(
+                f"column {column!r}: {self.slot} {self.name} takes no parameter, got {parameter!r}"
+            )
+        self.column = column
+
+    def refuse(self, parameter: Any, accepted: str) -> SegqlError:
+        """Word the error for a parameter that the step does not accept."""
+        return SegqlError(
+            f"column {self.column!r}: {self.slot} {self.name} got {parameter!r}; "
+            f"accepted: {accepted}"
+        )
+
+
+@dataclass(frozen=True)
+class Imputation:
+    """The value that stands in for a missing number; None until (or unless) there is one."""
+
+    step: str
+    value: float | None
+    source: str
+
+
+class NumberImputer(Step):
+    """Learns the stand-in for NULL, NaN and infinity."""
+
+    slot = "impute"
+
+    @abstractmethod
+    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Imputation]:
+        """Learn from the column's usable values."""
+
+
+class Transform(ABC):
+    """A learned, monotone change of a number's shape."""
+
+    step: ClassVar[str]
+
+    @abstractmethod
+    def sql(self, value: exp.Expression) -> exp.Expression:
+        """SQL of the transformed value; the argument is cheap to repeat."""
+
+    @abstractmethod
+    def value(self, value: float) -> float:
+        """Transform one number in Python: constants, bounds."""
+
+    @abstractmethod
+    def inverse(self, value: float) -> float:
+        """Return the original number, as far as one exists."""
+
+    @abstractmethod
+    def state(self) -> dict[str, Any]:
+        """Learned parameters, for the registry."""
+
+
+class Transformer(Step):
+    """Learns a transform."""
+
+    slot = "transform"
+
+    @abstractmethod
+    def learn(
+        self, prepared: PreparedBy, profile: Profile, statistics: Statistics
+    ) -> Learning[Transform]:
+        """Learn from the imputed values; ``prepared(transform)`` is their SQL under a transform."""
+
+
+class PreparedBy(ABC):
+    """The SQL of a column, imputed, under any transform that is tried."""
+
+    @abstractmethod
+    def __call__(self, transform: Transform) -> exp.Expression:
+        """SQL of the transformed column."""
+
+
+@dataclass(frozen=True)
+class Scaling:
+    """z = (t − center) · factor."""
+
+    step: str
+    center: float
+    factor: float
+
+
+class Scaler(Step):
+    """Learns centre and factor of a linear scale."""
+
+    slot = "scale"
+
+    @abstractmethod
+    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Scaling]:
+        """Learn from the transformed values."""
+
+    def scaling(self, center: float, spread: float) -> Scaling:
+        """Make the scaling; a column without spread keeps its unit, as in scikit-learn."""
+        return Scaling(self.name, center, 1.0 / spread if spread > 0 else 1.0)

@@ -1,0 +1,32 @@
+"""Encode a category as the share of rows that have it."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from segql.errors import SegqlError
+from segql.statistics import Learning, Levels, LevelsOf
+from segql.steps.base import Step
+
+#: Each level is a branch of a CASE.
+MAXIMUM_LEVELS = 1000
+
+
+class EncodeFrequency(Step):
+    """``{"encode": "frequency"}``; NULL has the share of NULL, an unseen level the share 0."""
+
+    slot = "encode"
+    name = "frequency"
+
+    def learn(self, value: exp.Expression) -> Learning[tuple[dict[str, float], float]]:
+        """Ask for the category counts."""
+        request = LevelsOf(value)
+        answers = yield [request]
+        levels: Levels = answers[request]
+        if len(levels.counts) > MAXIMUM_LEVELS:
+            raise SegqlError(
+                f"column {self.column!r} has more than {MAXIMUM_LEVELS} categories; encode "
+                "frequency writes each into the SQL: group them first"
+            )
+        rows = max(levels.count, 1)
+        return {str(name): count / rows for name, count in levels.counts}, levels.missing / rows

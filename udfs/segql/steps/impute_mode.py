@@ -1,0 +1,20 @@
+"""Impute the most frequent value; the smallest of several."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from segql.statistics import Learning, LevelsOf, Profile
+from segql.steps.base import Imputation, NumberImputer
+
+
+class ImputeMode(NumberImputer):
+    """Stand-in: the mode, as ``sklearn.impute.SimpleImputer(strategy="most_frequent")``."""
+
+    name = "mode"
+
+    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Imputation]:
+        """Ask for the value counts."""
+        request = LevelsOf(value)
+        answers = yield [request]
+        return Imputation(self.name, float(answers[request].counts[0][0]), "all rows")

@@ -1,0 +1,19 @@
+"""Impute nothing: a row with a missing number is not scorable, and is counted."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from segql.statistics import Learning, Profile
+from segql.steps.base import Imputation, NumberImputer
+
+
+class ImputeNone(NumberImputer):
+    """No stand-in: the prediction columns of such a row are NULL."""
+
+    name = "none"
+
+    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Imputation]:
+        """Nothing to ask for."""
+        yield from ()
+        return Imputation(self.name, None, "none")

@@ -1,0 +1,19 @@
+"""Scale by the largest absolute value."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from segql.statistics import Learning, Profile
+from segql.steps.base import Scaler, Scaling
+
+
+class ScaleMaxAbs(Scaler):
+    """z = t / max |t|, as ``sklearn.preprocessing.MaxAbsScaler``."""
+
+    name = "maxabs"
+
+    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Scaling]:
+        """Nothing to ask for: the profile has both ends."""
+        yield from ()
+        return self.scaling(0.0, max(abs(profile.minimum), abs(profile.maximum)))

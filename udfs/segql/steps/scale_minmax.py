@@ -1,0 +1,19 @@
+"""Scale the range to 0 … 1."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from segql.statistics import Learning, Profile
+from segql.steps.base import Scaler, Scaling
+
+
+class ScaleMinMax(Scaler):
+    """z = (t − min) / (max − min), as ``sklearn.preprocessing.MinMaxScaler``."""
+
+    name = "minmax"
+
+    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Scaling]:
+        """Nothing to ask for: the profile has both ends."""
+        yield from ()
+        return self.scaling(profile.minimum, profile.maximum - profile.minimum)

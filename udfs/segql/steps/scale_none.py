@@ -1,0 +1,19 @@
+"""Scale nothing."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from segql.statistics import Learning, Profile
+from segql.steps.base import Scaler, Scaling
+
+
+class ScaleNone(Scaler):
+    """z = t."""
+
+    name = "none"
+
+    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Scaling]:
+        """Nothing to ask for."""
+        yield from ()
+        return Scaling(self.name, 0.0, 1.0)

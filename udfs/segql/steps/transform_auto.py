@@ -1,0 +1,42 @@
+"""Transform by log1p when the column is skewed to the right and never negative, else not."""
+
+from __future__ import annotations
+
+from segql.statistics import Learning, MomentsOf, Profile, ProfileOf, Statistics
+from segql.steps.base import PreparedBy, Transform, Transformer
+from segql.steps.transform_log1p import Log1p
+from segql.steps.transform_none import Identity
+
+#: Skewness (third standardized moment, divisor n) above which a column counts as skewed.
+SKEWED = 1.0
+
+
+class TransformAuto(Transformer):
+    """``{"transform": "auto"}``: log1p when skewness > 1 and min ≥ 0."""
+
+    name = "auto"
+
+    def learn(
+        self, prepared: PreparedBy, profile: Profile, statistics: Statistics
+    ) -> Learning[Transform]:
+        """Ask for the skewness, and in the same pass for what the scaler will ask of either."""
+        plain = MomentsOf(prepared(Identity()))
+        if profile.minimum < 0:
+            yield [plain]
+            return Identity()
+        log1p = Log1p()
+        logged = MomentsOf(prepared(log1p))
+        statistics.know(ProfileOf(logged.expression), transformed(profile, log1p))
+        answers = yield [plain, logged]
+        return log1p if answers[plain].skewness > SKEWED else Identity()
+
+
+def transformed(profile: Profile, transform: Transform) -> Profile:
+    """Carry a profile through a monotone transform."""
+    return Profile(
+        profile.count,
+        profile.missing,
+        transform.value(profile.minimum),
+        transform.value(profile.maximum),
+        transform.value(profile.center),
+    )

@@ -1,0 +1,53 @@
+"""Transform by log(1 + x); a negative value counts as zero."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+from sqlglot import exp
+
+from segql import sql
+from segql.statistics import Learning, Profile, Statistics
+from segql.steps.base import PreparedBy, Transform, Transformer
+
+
+class Log1p(Transform):
+    """t = ln(1 + max(x, 0)).
+
+    Spend net of returns can fall below zero for a few customers; for a segmentation they are
+    customers who spent nothing, and the logarithm must not be undefined for anyone.
+    """
+
+    step = "log1p"
+
+    def sql(self, value: exp.Expression) -> exp.Expression:
+        """SQL of the transform, zero at and below zero."""
+        positive = sql.compare(exp.GT, value.copy(), sql.number(0.0))
+        logarithm = exp.Ln(this=exp.Add(this=sql.number(1.0), expression=value.copy()))
+        return sql.case([(positive, logarithm)], sql.number(0.0))
+
+    def value(self, value: float) -> float:
+        """Transform one number."""
+        return math.log1p(max(value, 0.0))
+
+    def inverse(self, value: float) -> float:
+        """Return exp(t) − 1."""
+        return math.expm1(min(value, 700.0))
+
+    def state(self) -> dict[str, Any]:
+        """Nothing was learned."""
+        return {}
+
+
+class TransformLog1p(Transformer):
+    """``{"transform": "log1p"}``."""
+
+    name = "log1p"
+
+    def learn(
+        self, prepared: PreparedBy, profile: Profile, statistics: Statistics
+    ) -> Learning[Transform]:
+        """Nothing to ask for."""
+        yield from ()
+        return Log1p()
