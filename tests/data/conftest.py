@@ -11,7 +11,7 @@ import pytest
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "dbt"))
 
-import harness  # noqa: E402
+import harness
 
 Build = Callable[[str], harness.Shop]
 

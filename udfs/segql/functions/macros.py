@@ -89,13 +89,20 @@ def _version_macro(name: str) -> str:
     )
 
 
-def predict_select(model: Model) -> str:
-    """All columns of a relation given by name, and the prediction columns.
+def predict_select(model: Model, source: exp.Expression | None = None) -> str:
+    """All columns of a relation, and the prediction columns.
 
     Input columns of a prediction's name are replaced; scratch columns stay inside.
+
+    Parameters
+    ----------
+    model : Model
+    source : sqlglot expression, optional
+        What to read; by default the relation that the macro is given by name.
     """
-    relation = exp.Anonymous(this="query_table", expressions=[exp.column("relation")])
-    query = model.predict_query(sql.relation(relation, SOURCE), [])
+    if source is None:
+        source = exp.Anonymous(this="query_table", expressions=[exp.column("relation")])
+    query = model.predict_query(sql.relation(source, SOURCE), [])
     hidden = ", ".join(sql.text(sql.string(name)) for name in PREDICTION_COLUMNS)
     columns = (
         f"columns(lambda c: not starts_with(c, '{sql.SCRATCH}') and lower(c) not in ({hidden}))"
@@ -106,9 +113,8 @@ def predict_select(model: Model) -> str:
 
 
 def score_select(model: Model) -> str:
-    """The id and the prediction columns of ``segql_input``: what dbt inlines."""
-    source = sql.relation(exp.to_table(INPUT), SOURCE)
-    return sql.text(model.predict_query(source, [sql.column(model.id)]))
+    """The same query over ``segql_input``: what dbt inlines."""
+    return predict_select(model, exp.to_table(INPUT))
 
 
 def _scalar(model: Model, suffix: str) -> str:

@@ -1,0 +1,75 @@
+{% materialization segmentation, default %}
+  {{ exceptions.raise_compiler_error(
+    "materialized='segmentation' is not implemented for adapter " ~ adapter.type()
+    ~ ": fit on duckdb and score the exported SQL here"
+  ) }}
+{% endmaterialization %}
+
+{#
+  First run and --full-refresh: fit a new version, then score. Every other run: score with the
+  frozen model. The relation, the current version and the macros change in one transaction.
+#}
+{% materialization segmentation, adapter='duckdb' %}
+  {%- set options = segql.segmentation_options() -%}
+  {%- set target_relation = this.incorporate(type='table') -%}
+  {%- set existing_relation = load_cached_relation(this) -%}
+  {%- set intermediate_relation = make_intermediate_relation(target_relation) -%}
+  {%- set training_relation = make_intermediate_relation(target_relation, '__segql_input') -%}
+  {%- set backup_relation = make_backup_relation(
+    target_relation, existing_relation.type if existing_relation is not none else 'table'
+  ) -%}
+
+  {{ drop_relation_if_exists(load_cached_relation(intermediate_relation)) }}
+  {{ drop_relation_if_exists(load_cached_relation(training_relation)) }}
+  {{ drop_relation_if_exists(load_cached_relation(backup_relation)) }}
+  {{ run_hooks(pre_hooks, inside_transaction=False) }}
+
+  {%- set current = segql.current_model(options['name']) -%}
+  {%- set publish = [] -%}
+  {% if current is none or should_full_refresh() %}
+    {%- do options.update({
+      'requested_by': 'first run' if current is none else 'full refresh'
+    }) -%}
+    {#- The plugin reads on a connection of its own: the rows must be committed. -#}
+    {% call statement('training_rows') %}
+      {{ create_table_as(False, training_relation, sql) }}
+    {% endcall %}
+    {% do adapter.commit() %}
+    {% do adapter.store_relation('segql', training_relation, [], '', '', options) %}
+    {%- set fitted = segql.fitted_model(options['name']) -%}
+    {%- set publish = fitted['publish_sql'] -%}
+    {%- set model_version = fitted['model_version'] -%}
+    {%- set score_sql = fitted['score_sql'] -%}
+    {%- set scored_sql = 'select * from ' ~ training_relation -%}
+    {{ log('segql: ' ~ options['name'] ~ ' version ' ~ model_version ~ ': ' ~ fitted['reason'], info=True) }}
+  {% else %}
+    {%- set model_version = current['model_version'] -%}
+    {%- set score_sql = current['score_sql'] -%}
+    {%- set scored_sql = sql -%}
+    {% do segql.check_features(options['name'], model_version, sql) %}
+  {% endif %}
+
+  {{ run_hooks(pre_hooks, inside_transaction=True) }}
+  {% call statement('main') %}
+    {{ create_table_as(
+      False,
+      intermediate_relation,
+      segql.scored_query(scored_sql, score_sql, model_version, options['id'])
+    ) }}
+  {% endcall %}
+  {% if existing_relation is not none %}
+    {{ adapter.rename_relation(existing_relation, backup_relation) }}
+  {% endif %}
+  {{ adapter.rename_relation(intermediate_relation, target_relation) }}
+  {% for publish_statement in publish %}
+    {% do run_query(publish_statement) %}
+  {% endfor %}
+  {{ run_hooks(post_hooks, inside_transaction=True) }}
+  {% do persist_docs(target_relation, model) %}
+  {% do adapter.commit() %}
+
+  {{ drop_relation_if_exists(backup_relation) }}
+  {{ drop_relation_if_exists(training_relation) }}
+  {{ run_hooks(post_hooks, inside_transaction=False) }}
+  {{ return({'relations': [target_relation]}) }}
+{% endmaterialization %}

@@ -1,0 +1,33 @@
+{% macro scored_query(input_sql, score_sql, model_version, id) %}
+  {#-
+    The relation of a segmentation: the id, the prediction columns, the model version and the date
+    that the features are as of (an as_of_date column of the input, else null).
+  -#}
+  {%- set columns = adapter.get_column_schema_from_query(input_sql) | map(attribute='name') | list -%}
+with segql_input as (
+
+    select * from ({{ input_sql }}) as segql_rows
+
+),
+
+segql_scored as (
+
+    {{ score_sql }}
+
+)
+
+select
+    {{ adapter.quote(id) }},
+    segment_id,
+    segment_key,
+    distance,
+    next_segment_id,
+    confidence,
+    cast({{ model_version }} as integer) as model_version,
+    {% if 'as_of_date' in columns | map('lower') | list -%}
+    cast(as_of_date as date) as as_of_date
+    {%- else -%}
+    cast(null as date) as as_of_date
+    {%- endif %}
+from segql_scored
+{% endmacro %}

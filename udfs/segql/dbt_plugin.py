@@ -1,0 +1,67 @@
+"""dbt-duckdb plugin: session functions for every model, and the fit that a segmentation asks for."""
+
+from __future__ import annotations
+
+import threading
+from typing import Any
+
+import duckdb
+from dbt.adapters.duckdb.plugins import BasePlugin
+from dbt.adapters.duckdb.utils import TargetConfig
+from dbt_common.exceptions import DbtRuntimeError
+
+from segql.errors import SegqlError
+from segql.functions.session import register_functions
+from segql.lifecycle import fit
+
+#: What the ``segmentation`` materialization hands over, and what of it is an argument of fit.
+ARGUMENTS = (
+    "id", "name", "features", "algorithm", "k", "pca", "seed", "requested_by",
+)  # fmt: skip
+
+
+class Plugin(BasePlugin):
+    """Registers segql on dbt's connection; ``store`` fits the model that a relation holds."""
+
+    def initialize(self, plugin_config: dict[str, Any]) -> None:
+        """Hold no connection yet."""
+        self._connection: duckdb.DuckDBPyConnection | None = None
+        self._lock = threading.Lock()
+
+    def configure_connection(self, conn: duckdb.DuckDBPyConnection) -> None:
+        """Register the session functions on the parent connection: cursors see them."""
+        self._connection = conn
+        register_functions(conn)
+
+    def store(self, target_config: TargetConfig) -> None:
+        """Fit the committed training relation; the version is written, not published.
+
+        The fit runs on a cursor of its own, since the calling thread's connection is inside dbt's
+        transaction; what it writes is published by the materialization together with the
+        relation, or pruned by the next run.
+        """
+        if self._connection is None:
+            raise SegqlError("the segql plugin has no connection: is it listed in the profile?")
+        options = {
+            name: value
+            for name, value in dict(target_config.config).items()
+            if name in ARGUMENTS and value is not None
+        }
+        relation = target_config.relation.render()
+        with self._lock:
+            cursor = self._connection.cursor()
+        try:
+            fit(cursor, relation, publish=False, **_plain(options))
+        except SegqlError as error:
+            raise DbtRuntimeError(f"segql: {error}") from error
+        finally:
+            cursor.close()
+
+
+def _plain(value: Any) -> Any:
+    """Turn dbt's config containers into plain dicts and lists."""
+    if isinstance(value, dict):
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
+    return value
