@@ -12,7 +12,13 @@
         {%- if kind == 'text' and format -%}
             try_strptime(trim(cast({{ column }} as varchar)), {{ segql.string_literal(format) }})
         {%- elif kind == 'text' -%}
-            try_cast(trim(cast({{ column }} as varchar)) as timestamp)
+            {#- A cast to timestamp drops an offset such as +02:00 without applying it. -#}
+            {%- set text = 'trim(cast(' ~ column ~ ' as varchar))' -%}
+            case
+                when regexp_matches({{ text }}, ':[0-9.]+ *([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$')
+                    then timezone('UTC', try_cast({{ text }} as timestamptz))
+                else try_cast({{ text }} as timestamp)
+            end
         {%- elif kind == 'timestamptz' -%}
             timezone('UTC', {{ column }})
         {%- else -%}

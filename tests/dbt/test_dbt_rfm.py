@@ -18,7 +18,7 @@ select
         as ordered_at,
     'p' as product_id,
     1 as quantity,
-    10 + customer % 7 + place as unit_price
+    (10 + customer % 7 + place)::double as unit_price
 from range(100) as customers (customer), range(9) as places (place)
 where place = 0 or (customer >= 70 and place <= customer % 9)
 """

@@ -38,17 +38,15 @@ class NearestCentroid:
         """Number of centroids."""
         return len(self.centroids)
 
-    def scores(self, constants: Sequence[float] | None = None) -> list[exp.Expression]:
+    def scores(self, constants: Sequence[float] | None = None) -> list[exp.Expr]:
         """SQL of ‖c‖² − 2·c·p (+ a constant) for each centroid, over the columns of the inputs."""
         weights = -2.0 * self.centroids @ self.space.matrix
         biases = (self.centroids**2).sum(axis=1) - 2.0 * self.centroids @ self.space.shift
         if constants is not None:
             biases = biases + np.asarray(constants)
-        return [
-            self.space.linear(weights[index], float(biases[index])) for index in range(self.k)
-        ]
+        return [self.space.linear(weights[index], float(biases[index])) for index in range(self.k)]
 
-    def squared_norm(self) -> exp.Expression:
+    def squared_norm(self) -> exp.Expr:
         """SQL of ‖p‖², over the columns of :meth:`scored`."""
         names = [f"p{index}" for index in range(self.space.size)]
         return sql.total(
@@ -70,18 +68,14 @@ class NearestCentroid:
     def assigned(self, inputs: exp.Select, *, points: bool = False) -> exp.Select:
         """Layers up to ``__segql_low`` (smallest score) and ``__segql_segment`` (its segment)."""
         low = sql.least([sql.scratch(f"s{index}") for index in range(self.k)])
-        lowest = sql.layer(
-            self.scored(inputs, points=points), sql.alias(low, f"{sql.SCRATCH}low")
-        )
+        lowest = sql.layer(self.scored(inputs, points=points), sql.alias(low, f"{sql.SCRATCH}low"))
         return sql.layer(lowest, sql.alias(self._segment("low"), f"{sql.SCRATCH}segment"))
 
     def _segment(self, low: str, excluding: str | None = None) -> exp.Case:
         """CASE that names the first centroid whose score is the given one."""
-        branches: list[tuple[exp.Expression, exp.Expression]] = []
+        branches: list[tuple[exp.Expr, exp.Expr]] = []
         for index in range(self.k):
-            matches: exp.Expression = sql.compare(
-                exp.EQ, sql.scratch(f"s{index}"), sql.scratch(low)
-            )
+            matches: exp.Expr = sql.compare(exp.EQ, sql.scratch(f"s{index}"), sql.scratch(low))
             if excluding is not None:
                 other = sql.compare(exp.NEQ, sql.scratch(excluding), sql.integer(index + 1))
                 matches = sql.both(matches, other)
@@ -92,16 +86,14 @@ class NearestCentroid:
         """All layers, ending in the scratch forms of the five prediction columns."""
         assigned = self.assigned(inputs, points=True)
         if self.k == 1:
-            second: exp.Expression = sql.double(exp.Null())
+            second: exp.Expr = sql.double(exp.Null())
         else:
             second = sql.least(
                 [
                     sql.case(
                         [
                             (
-                                sql.compare(
-                                    exp.EQ, sql.scratch("segment"), sql.integer(index + 1)
-                                ),
+                                sql.compare(exp.EQ, sql.scratch("segment"), sql.integer(index + 1)),
                                 sql.number(FAR),
                             )
                         ],
@@ -123,18 +115,18 @@ class NearestCentroid:
             sql.alias(key_case(sql.scratch("segment"), keys), f"{sql.SCRATCH}key"),
         )
 
-    def _next(self) -> exp.Expression:
+    def _next(self) -> exp.Expr:
         if self.k == 1:
             return exp.Cast(this=exp.Null(), to=exp.DataType.build("int"))
         scored = exp.Not(this=exp.Is(this=sql.scratch("low"), expression=exp.Null()))
         return sql.case([(scored, self._segment("second", excluding="segment"))])
 
-    def prediction_columns(self) -> list[exp.Expression]:
+    def prediction_columns(self) -> list[exp.Expr]:
         """The five prediction columns, over the last layer of :meth:`predicted`."""
         first, second = sql.scratch("d1"), sql.scratch("d2")
         if self.k == 1:
             scored = exp.Not(this=exp.Is(this=first.copy(), expression=exp.Null()))
-            confidence: exp.Expression = sql.case([(scored, sql.number(1.0))])
+            confidence: exp.Expr = sql.case([(scored, sql.number(1.0))])
         else:
             # Written with a positive denominator: twice the same centroid means no confidence.
             gap = exp.Div(
@@ -153,7 +145,7 @@ class NearestCentroid:
         ]
 
 
-def key_case(segment: exp.Expression, keys: Sequence[str]) -> exp.Expression:
+def key_case(segment: exp.Expr, keys: Sequence[str]) -> exp.Expr:
     """SQL of the segment_key of a segment_id."""
     return sql.case(
         [
@@ -163,11 +155,11 @@ def key_case(segment: exp.Expression, keys: Sequence[str]) -> exp.Expression:
     )
 
 
-def _integer(value: exp.Expression) -> exp.Expression:
+def _integer(value: exp.Expr) -> exp.Expr:
     return exp.Cast(this=value, to=exp.DataType.build("int"))
 
 
-def _root(norm: exp.Expression, score: exp.Expression) -> exp.Expression:
+def _root(norm: exp.Expr, score: exp.Expr) -> exp.Expr:
     """SQL of √(‖p‖² + score); rounding may leave a hair below zero, which is zero."""
     squared = exp.Add(this=norm, expression=score)
     positive = sql.compare(exp.GT, squared.copy(), sql.number(0.0))

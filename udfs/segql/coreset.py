@@ -28,7 +28,7 @@ class Coreset:
 
 def draw(
     engine: DuckDBEngine,
-    source: exp.Expression,
+    source: exp.Expr,
     space: Space,
     recipe: Recipe,
     *,

@@ -1,4 +1,4 @@
-"""dbt-duckdb plugin: session functions for every model, and the fit that a segmentation asks for."""
+"""dbt-duckdb plugin: session functions for every model, the fit that a segmentation asks for."""
 
 from __future__ import annotations
 

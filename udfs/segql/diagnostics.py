@@ -41,10 +41,14 @@ def quality(points: Points, labels: Labels) -> Quality:
     """
     x, w = points.values, points.weights
     k = int(labels.max()) + 1
-    mass = np.bincount(labels, weights=w, minlength=k)
-    means = np.stack(
-        [np.bincount(labels, weights=w * x[:, j], minlength=k) for j in range(x.shape[1])], axis=1
-    ) / np.maximum(mass, 1e-300)[:, None]
+    mass: Matrix = np.bincount(labels, weights=w, minlength=k).astype(np.float64)
+    means = (
+        np.stack(
+            [np.bincount(labels, weights=w * x[:, j], minlength=k) for j in range(x.shape[1])],
+            axis=1,
+        )
+        / np.maximum(mass, 1e-300)[:, None]
+    )
     own_squared = ((x - means[labels]) ** 2).sum(axis=1)
     within = np.bincount(labels, weights=w * own_squared, minlength=k)
     deviation = within / np.maximum(mass, 1e-300)
@@ -78,9 +82,7 @@ def _silhouettes(
     k = len(means)
     if k == 1:
         return np.zeros(len(x))
-    distances = (
-        (x**2).sum(axis=1)[:, None] - 2.0 * x @ means.T + (means**2).sum(axis=1) + deviation
-    )
+    distances = (x**2).sum(axis=1)[:, None] - 2.0 * x @ means.T + (means**2).sum(axis=1) + deviation
     rows = np.arange(len(x))
     others = np.maximum(mass - 1.0, 1e-300)
     own = distances[rows, labels] * (mass / others)[labels]

@@ -1,4 +1,4 @@
-"""The errors that segql raises, and the sentence they share: what, which value, what is accepted."""
+"""The errors that segql raises, each a sentence: what, which value, what is accepted."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 class SegqlError(ValueError):
-    """A request that cannot be carried out; the message names the column or option and the value."""
+    """A request that cannot be carried out; the message names the column or option and value."""
 
 
 class UnknownModelError(SegqlError, LookupError):

@@ -41,7 +41,7 @@ class Dimension:
 
     name: str
     feature: str
-    base: exp.Expression
+    base: exp.Expr
     origin: float
     factor: float
     offset: float
@@ -58,10 +58,10 @@ class Prepared(PreparedBy):
     stand-in is transformed here: one CASE a column, each input read once.
     """
 
-    raw: exp.Expression
+    raw: exp.Expr
     stand_in: float | None
 
-    def __call__(self, transform: Transform) -> exp.Expression:
+    def __call__(self, transform: Transform) -> exp.Expr:
         """SQL of the transformed column; NULL where nothing stands in for a missing number."""
         otherwise = None
         if self.stand_in is not None:
@@ -88,12 +88,12 @@ class NumberFeature:
     encoding: dict[str, Any] | None = None
 
     @property
-    def raw(self) -> exp.Expression:
+    def raw(self) -> exp.Expr:
         """The input column as a double, missing and unusable values included."""
         return raw_number(self.name, self.kind, self.encoding)
 
     @property
-    def base(self) -> exp.Expression:
+    def base(self) -> exp.Expr:
         """The column after imputation and transform."""
         return Prepared(self.raw, self.imputation.value)(self.transform)
 
@@ -163,7 +163,7 @@ class CategoryFeature:
     weight: float
 
     @property
-    def raw(self) -> exp.Expression:
+    def raw(self) -> exp.Expr:
         """The input column as text, its stand-in in the place of NULL."""
         return raw_text(self.name, self.fill)
 
@@ -199,7 +199,7 @@ class CategoryFeature:
 Feature = NumberFeature | CategoryFeature
 
 
-def raw_number(name: str, kind: str, encoding: dict[str, Any] | None) -> exp.Expression:
+def raw_number(name: str, kind: str, encoding: dict[str, Any] | None) -> exp.Expr:
     """SQL of a column as a double."""
     value = sql.column(name, SOURCE)
     if encoding is not None:
@@ -209,7 +209,7 @@ def raw_number(name: str, kind: str, encoding: dict[str, Any] | None) -> exp.Exp
     return sql.double(value)
 
 
-def raw_text(name: str, fill: str | None) -> exp.Expression:
+def raw_text(name: str, fill: str | None) -> exp.Expr:
     """SQL of a column as text."""
     value = exp.Cast(this=sql.column(name, SOURCE), to=exp.DataType.build("text"))
     if fill is None:

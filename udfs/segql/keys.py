@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import re
 from collections.abc import Sequence
 
@@ -42,10 +43,5 @@ def matched_keys(counts: Matrix, old_keys: Sequence[str], used: set[str]) -> lis
         if jaccard[old, new] >= SAME:
             keys[new] = old_keys[old]
     number = max((int(m[1]) for key in used if (m := re.fullmatch(r"S(\d+)", key))), default=0)
-    final: list[str] = []
-    for key in keys:
-        if key is None:
-            number += 1
-            key = f"S{number}"
-        final.append(key)
-    return final
+    fresh = (f"S{new}" for new in itertools.count(number + 1))
+    return [next(fresh) if key is None else key for key in keys]

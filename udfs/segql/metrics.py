@@ -54,7 +54,7 @@ class SegmentSums:
 
 def segment_sums(
     engine: DuckDBEngine,
-    source: exp.Expression,
+    source: exp.Expr,
     assignment: NearestCentroid,
     bounds: Matrix,
 ) -> SegmentSums:
@@ -104,7 +104,7 @@ class ExactFigures:
 
 def exact_figures(
     engine: DuckDBEngine,
-    source: exp.Expression,
+    source: exp.Expr,
     assignment: NearestCentroid,
     bounds: Matrix,
     sums: SegmentSums | None = None,
@@ -148,7 +148,7 @@ def exact_figures(
 
 def _silhouette_pass(
     engine: DuckDBEngine,
-    source: exp.Expression,
+    source: exp.Expr,
     assignment: NearestCentroid,
     means: Matrix,
     deviation: Matrix,
@@ -195,15 +195,11 @@ def _silhouette_pass(
     )
     cohesion = sql.product(sql.scratch("inside"), sql.scratch("correction"))
     separation = sql.scratch("outside")
-    wider = exp.Greatest(
-        this=cohesion.copy(), expressions=[separation.copy()], ignore_nulls=True
-    )
+    wider = exp.Greatest(this=cohesion.copy(), expressions=[separation.copy()], ignore_nulls=True)
     score = exp.Div(
         this=exp.Paren(this=sql.minus(separation.copy(), cohesion.copy())), expression=wider.copy()
     )
-    silhouette = sql.case(
-        [(sql.compare(exp.GT, wider, sql.number(0.0)), score)], sql.number(0.0)
-    )
+    silhouette = sql.case([(sql.compare(exp.GT, wider, sql.number(0.0)), score)], sql.number(0.0))
     distance = exp.Sqrt(
         this=sql.not_below_zero(sql.minus(sql.scratch("inside"), sql.scratch("deviation")))
     )
@@ -229,11 +225,9 @@ def _silhouette_pass(
     return silhouettes, scatter
 
 
-def observed_bounds(engine: DuckDBEngine, source: exp.Expression, space: Space) -> Matrix:
+def observed_bounds(engine: DuckDBEngine, source: exp.Expr, space: Space) -> Matrix:
     """Largest absolute value of each coordinate on rows other than the training rows."""
-    points = [
-        sql.alias(value, f"{sql.SCRATCH}p{i}") for i, value in enumerate(space.coordinates())
-    ]
+    points = [sql.alias(value, f"{sql.SCRATCH}p{i}") for i, value in enumerate(space.coordinates())]
     layered = sql.layer(space.inputs(source), *points)
     query = exp.select(
         *(exp.Max(this=sql.absolute(sql.scratch(f"p{i}"))) for i in range(space.size))

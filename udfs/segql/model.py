@@ -183,9 +183,7 @@ class Model:
 
     # -- SQL ---------------------------------------------------------------------------------
 
-    def predict_query(
-        self, source: exp.Expression, carried: Sequence[exp.Expression]
-    ) -> exp.Select:
+    def predict_query(self, source: exp.Expr, carried: Sequence[exp.Expr]) -> exp.Select:
         """Query with the prediction columns.
 
         Parameters
@@ -221,7 +219,7 @@ class Model:
         source = sql.relation(exp.to_table(relation, dialect=dialect), SOURCE)
         return sql.text(self.predict_query(source, [sql.column(self.id)]), dialect)
 
-    def segment_expression(self) -> exp.Expression:
+    def segment_expression(self) -> exp.Expr:
         """segment_id as one expression over the feature columns: CASE, LEAST and arithmetic."""
         inputs = {
             f"{sql.SCRATCH}u{index}": _offset(axis)
@@ -236,7 +234,7 @@ class Model:
             ],
         )
 
-    def duckdb_expression(self) -> exp.Expression:
+    def duckdb_expression(self) -> exp.Expr:
         """The same expression in DuckDB's lists, so that a feature and a score stand in it once.
 
         Two nested lambdas take the place of the layers of a query: inputs, scores, position.
@@ -256,7 +254,7 @@ class Model:
         scored_rows = _apply(exp.Array(expressions=[inputs]), "u", scores)
         return _element(_apply(scored_rows, "s", segment), 1)
 
-    def key_expression(self, segment: exp.Expression) -> exp.Expression:
+    def key_expression(self, segment: exp.Expr) -> exp.Expr:
         """segment_key of a segment_id."""
         return key_case(segment, self.keys)
 
@@ -347,10 +345,10 @@ def _steps(feature: NumberFeature | CategoryFeature) -> dict[str, Any]:
     return {name: state[name] for name in kept if name in state}
 
 
-def unqualified(expression: exp.Expression) -> exp.Expression:
+def unqualified(expression: exp.Expr) -> exp.Expr:
     """Drop the table from column names: arguments of a function, or columns of any relation."""
 
-    def bare(node: exp.Expression) -> exp.Expression:
+    def bare(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column) and node.table == SOURCE:
             return sql.column(node.name)
         return node
@@ -362,28 +360,26 @@ def _variable(name: str) -> exp.Column:
     return sql.column(sql.SCRATCH + name)
 
 
-def _apply(values: exp.Expression, name: str, body: exp.Expression) -> exp.Expression:
+def _apply(values: exp.Expr, name: str, body: exp.Expr) -> exp.Expr:
     """Write ``list_transform(values, lambda name: body)``."""
     variable = exp.to_identifier(sql.SCRATCH + name, quoted=True)
     function = exp.Lambda(this=body, expressions=[variable], colon=True)
     return exp.Anonymous(this="list_transform", expressions=[values, function])
 
 
-def _element(values: exp.Expression, position: int) -> exp.Expression:
+def _element(values: exp.Expr, position: int) -> exp.Expr:
     """Element of a list, counted from 1."""
     return exp.Anonymous(this="list_extract", expressions=[values, sql.integer(position)])
 
 
-def _offset(axis: Dimension) -> exp.Expression:
+def _offset(axis: Dimension) -> exp.Expr:
     if axis.origin == 0:
         return axis.base
     return exp.Paren(this=sql.minus(axis.base, sql.number(axis.origin)))
 
 
-def _substitute(
-    expression: exp.Expression, inputs: dict[str, exp.Expression]
-) -> exp.Expression:
-    def replaced(node: exp.Expression) -> exp.Expression:
+def _substitute(expression: exp.Expr, inputs: dict[str, exp.Expr]) -> exp.Expr:
+    def replaced(node: exp.Expr) -> exp.Expr:
         if isinstance(node, exp.Column) and node.name in inputs:
             return inputs[node.name].copy()
         return node

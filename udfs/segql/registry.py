@@ -131,7 +131,7 @@ class Registry:
             ]
             raise UnknownModelError(f"model {name!r}: {unknown('version', version, known)}")
         number, reason, state, options, relation, seed, *metrics = row
-        arguments = [name, number]
+        arguments: list[Any] = [name, number]
         segments = [
             Segment(*item)
             for item in self.engine.rows(
@@ -181,7 +181,7 @@ class Registry:
         if not self.exists():
             return None
         which = "is_current" if version is None else "is_published and model_version = ?"
-        arguments = [name] if version is None else [name, version]
+        arguments: list[Any] = [name] if version is None else [name, version]
         rows = self.engine.rows(
             f"select model_version, reason, state, options, relation, seed, {', '.join(METRICS)} "
             f"from segql.models where model_name = ? and {which}",
@@ -218,7 +218,9 @@ class Registry:
         for table in TABLES:
             if table not in ("models", "registry_info"):
                 self.engine.run(f"delete from segql.{table} where {leftover}", [name, name])
-        self.engine.run("delete from segql.models where model_name = ? and not is_published", [name])
+        self.engine.run(
+            "delete from segql.models where model_name = ? and not is_published", [name]
+        )
 
     def write(self, model: Model, *, publish: bool) -> None:
         """Write a version; with ``publish`` it becomes the current one in the same transaction."""
@@ -303,9 +305,7 @@ def publish_statements(model: Model) -> list[str]:
     ]
 
 
-def contingency(
-    engine: DuckDBEngine, source: exp.Expression, old: Model, new: Model
-) -> Matrix:
+def contingency(engine: DuckDBEngine, source: exp.Expr, old: Model, new: Model) -> Matrix:
     """Count rows by old and new segment, in one query over the current rows.
 
     Returns
@@ -316,9 +316,9 @@ def contingency(
 
     first = old.assignment.assigned(old.space.inputs(source))
     renamed = sql.layer(first, sql.alias(sql.scratch("segment"), f"{sql.SCRATCH}old"))
-    kept = exp.select(
-        *(sql.column(name) for name in new.recipe.names), sql.scratch("old")
-    ).from_(renamed.subquery("old"))
+    kept = exp.select(*(sql.column(name) for name in new.recipe.names), sql.scratch("old")).from_(
+        renamed.subquery("old")
+    )
     second = new.assignment.assigned(
         new.space.inputs(kept.subquery(exp.to_identifier(SOURCE, quoted=True)))
     )

@@ -94,7 +94,7 @@ class Space:
 
     # -- SQL ---------------------------------------------------------------------------------
 
-    def inputs(self, source: exp.Expression, *carried: exp.Expression) -> exp.Select:
+    def inputs(self, source: exp.Expr, *carried: exp.Expr) -> exp.Select:
         """First layer: the input's columns and u of each dimension.
 
         Parameters
@@ -106,25 +106,21 @@ class Space:
         """
         columns = [
             sql.alias(
-                axis.base
-                if axis.origin == 0
-                else sql.minus(axis.base, sql.number(axis.origin)),
+                axis.base if axis.origin == 0 else sql.minus(axis.base, sql.number(axis.origin)),
                 f"{sql.SCRATCH}u{index}",
             )
             for index, axis in enumerate(self.dimensions)
         ]
         return exp.select(*(carried or [sql.star(SOURCE)]), *columns).from_(source.copy())
 
-    def coordinates(self) -> list[exp.Expression]:
+    def coordinates(self) -> list[exp.Expr]:
         """SQL of each coordinate, over the columns of :meth:`inputs`."""
-        return [
-            self.linear(self.matrix[row], float(self.shift[row])) for row in range(self.size)
-        ]
+        return [self.linear(self.matrix[row], float(self.shift[row])) for row in range(self.size)]
 
     @staticmethod
-    def linear(weights: Matrix, bias: float) -> exp.Expression:
+    def linear(weights: Matrix, bias: float) -> exp.Expr:
         """SQL of weights · u + bias; zero weights leave no trace."""
-        terms = [
+        terms: list[exp.Expr] = [
             sql.product(sql.scratch(f"u{index}"), sql.number(float(weight)))
             for index, weight in enumerate(weights)
             if weight != 0

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterable, Sequence
 
 from sqlglot import exp
 
-Expr = exp.Expression
+Expr = exp.Expr
 
 #: Prefix of every scratch column; an input column that starts with it is refused.
 SCRATCH = "__segql_"
@@ -66,12 +66,12 @@ def _fold(terms: list[Expr], join: Callable[[Expr, Expr], Expr]) -> Expr:
     return terms[0]
 
 
-def product(left: Expr, right: Expr) -> exp.Mul:
+def product(left: Expr, right: Expr) -> Expr:
     """Multiply; sums are put in parentheses."""
     return exp.Mul(this=_wrap(left), expression=_wrap(right))
 
 
-def minus(left: Expr, right: Expr) -> exp.Sub:
+def minus(left: Expr, right: Expr) -> Expr:
     """Subtract; the right side is put in parentheses when it needs them."""
     return exp.Sub(this=left, expression=_wrap(right))
 
@@ -82,7 +82,7 @@ def _wrap(expression: Expr) -> Expr:
     return expression
 
 
-def case(branches: Sequence[tuple[Expr, Expr]], otherwise: Expr | None = None) -> exp.Case:
+def case(branches: Iterable[tuple[Expr, Expr]], otherwise: Expr | None = None) -> exp.Case:
     """Write a searched CASE."""
     result = exp.Case(ifs=[exp.If(this=when, true=then) for when, then in branches])
     if otherwise is not None:
@@ -90,7 +90,7 @@ def case(branches: Sequence[tuple[Expr, Expr]], otherwise: Expr | None = None) -
     return result
 
 
-def compare(kind: type[exp.Binary], left: Expr, right: Expr) -> exp.Binary:
+def compare(kind: type[exp.Binary], left: Expr, right: Expr) -> Expr:
     """Compare two expressions with the given operator node."""
     return kind(this=left, expression=right)
 
@@ -128,7 +128,7 @@ def not_below_zero(value: Expr) -> Expr:
     return exp.Greatest(this=number(0.0), expressions=[value], ignore_nulls=True)
 
 
-def alias(expression: Expr, name: str) -> exp.Alias:
+def alias(expression: Expr, name: str) -> Expr:
     """Name an expression, quoted."""
     return exp.alias_(expression, name, quoted=True)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Hashable, Iterable
+from collections.abc import Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -71,21 +71,21 @@ class Levels:
 class ProfileOf:
     """Ask for the profile of an expression."""
 
-    expression: exp.Expression
+    expression: exp.Expr
 
 
 @dataclass(frozen=True)
 class MomentsOf:
     """Ask for the moments of an expression whose profile is known."""
 
-    expression: exp.Expression
+    expression: exp.Expr
 
 
 @dataclass(frozen=True)
 class QuantilesOf:
     """Ask for quantiles by linear interpolation, as ``numpy.quantile`` does."""
 
-    expression: exp.Expression
+    expression: exp.Expr
     probabilities: tuple[float, ...]
 
 
@@ -93,7 +93,7 @@ class QuantilesOf:
 class LevelsOf:
     """Ask for the category counts of an expression."""
 
-    expression: exp.Expression
+    expression: exp.Expr
 
 
 Request = ProfileOf | MomentsOf | QuantilesOf | LevelsOf
@@ -102,7 +102,7 @@ Learned = TypeVar("Learned")
 Learning = Generator[list[Request], dict[Request, Any], Learned]
 
 
-def summand(expression: exp.Expression, bound: float) -> tuple[exp.Expression, int]:
+def summand(expression: exp.Expr, bound: float) -> tuple[exp.Expr, int]:
     """Scale an expression to an integer whose sum is exact in any order.
 
     Parameters
@@ -140,7 +140,7 @@ class Statistics:
         The relation, under the alias that its columns are qualified with.
     """
 
-    def __init__(self, engine: DuckDBEngine, source: exp.Expression) -> None:
+    def __init__(self, engine: DuckDBEngine, source: exp.Expr) -> None:
         self.engine = engine
         self.source = source
         self.passes = 0
@@ -184,8 +184,8 @@ class Statistics:
 
     def _query(
         self,
-        values: list[exp.Expression],
-        aggregates: list[exp.Expression],
+        values: Sequence[exp.Expr],
+        aggregates: Sequence[exp.Expr],
         *,
         complete: bool = False,
     ) -> tuple[Any, ...]:
@@ -204,7 +204,7 @@ class Statistics:
     def _profile(self, requests: list[ProfileOf]) -> None:
         if not requests:
             return
-        aggregates: list[exp.Expression] = [exp.Count(this=exp.Star())]
+        aggregates: list[exp.Expr] = [exp.Count(this=exp.Star())]
         for index in range(len(requests)):
             value = sql.scratch(f"v{index}")
             aggregates += [
@@ -228,8 +228,8 @@ class Statistics:
     # -- moments -----------------------------------------------------------------------------
 
     def _moments(self, requests: list[MomentsOf]) -> None:
-        values: list[exp.Expression] = []
-        aggregates: list[exp.Expression] = []
+        values: list[exp.Expr] = []
+        aggregates: list[exp.Expr] = []
         plans: list[tuple[MomentsOf, Profile, list[int]]] = []
         for request in requests:
             profile: Profile = self._answers[_key(ProfileOf(request.expression))]
@@ -241,7 +241,7 @@ class Statistics:
             values.append(sql.minus(request.expression.copy(), sql.number(profile.center)))
             bound = max(profile.maximum - profile.center, profile.center - profile.minimum)
             shifts = []
-            power: exp.Expression = value.copy()
+            power: exp.Expr = value.copy()
             for order in (1, 2, 3):
                 term, shift = summand(power, bound**order)
                 aggregates.append(exp.Sum(this=term))
@@ -280,7 +280,7 @@ class Statistics:
         self._answers[_key(request)] = tuple(answer)
 
     def _order_statistics(
-        self, value: exp.Expression, ranks: list[int], low: float, high: float, below: int
+        self, value: exp.Expr, ranks: list[int], low: float, high: float, below: int
     ) -> dict[int, float]:
         """Find values by their 0-based rank: histogram, then exact inside the bins that hold them.
 
@@ -331,7 +331,7 @@ class Statistics:
     # -- covariance --------------------------------------------------------------------------
 
     def covariance(
-        self, values: list[exp.Expression], means: list[float], bounds: list[float]
+        self, values: list[exp.Expr], means: list[float], bounds: list[float]
     ) -> np.ndarray[Any, np.dtype[np.float64]]:
         """Covariance matrix (divisor n) of expressions without NULL, rows with a NULL left out.
 
@@ -353,7 +353,7 @@ class Statistics:
             sql.minus(value, sql.number(mean)) for value, mean in zip(values, means, strict=True)
         ]
         pairs = [(i, j) for i in range(size) for j in range(i, size)]
-        aggregates: list[exp.Expression] = [exp.Count(this=exp.Star())]
+        aggregates: list[exp.Expr] = [exp.Count(this=exp.Star())]
         shifts: list[int] = []
         for i in range(size):
             term, shift = summand(sql.scratch(f"v{i}"), bounds[i])

@@ -63,16 +63,20 @@ class Points:
         if not np.isfinite(points).all():
             raise SegqlError("points must be finite numbers: NULL, NaN and infinity are refused")
         weights = np.ones(len(points)) if weights is None else np.asarray(weights, np.float64)
-        if weights.shape != (len(points),) or not np.isfinite(weights).all() or (weights <= 0).any():
+        if (
+            weights.shape != (len(points),)
+            or not np.isfinite(weights).all()
+            or (weights <= 0).any()
+        ):
             raise SegqlError("weights must be one number above 0 for each point")
         # Sorted with the weights, so that equal points add theirs in one order.
         order = np.lexsort([weights, *points.T[::-1]])
         ordered = points[order]
-        first = np.ones(len(points), dtype=bool)
+        first: NDArray[np.bool_] = np.ones(len(points), dtype=bool)
         first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
         group = np.cumsum(first) - 1
         self.values: Matrix = ordered[first]
-        self.weights: Matrix = np.bincount(group, weights=weights[order])
+        self.weights: Matrix = _sums(group, weights[order], int(group[-1]) + 1)
         self.center: Matrix = self.weights @ self.values / self.weights.sum()
         self.values = self.values - self.center
         self._positions = np.empty(len(points), dtype=np.intp)
@@ -158,11 +162,14 @@ def _nearest(x: Matrix, centroids: Matrix) -> tuple[Labels, Matrix]:
     return labels, np.take_along_axis(scores, labels[:, None], axis=1)[:, 0]
 
 
+def _sums(labels: Labels, values: Matrix, k: int) -> Matrix:
+    """Sum of the values of each label, added in the order of the points."""
+    return np.bincount(labels, weights=values, minlength=k).astype(np.float64)
+
+
 def _means(x: Matrix, w: Matrix, labels: Labels, k: int) -> tuple[Matrix, Matrix]:
-    mass = np.bincount(labels, weights=w, minlength=k)
-    sums = np.stack(
-        [np.bincount(labels, weights=w * x[:, j], minlength=k) for j in range(x.shape[1])], axis=1
-    )
+    mass = _sums(labels, w, k)
+    sums = np.stack([_sums(labels, w * x[:, j], k) for j in range(x.shape[1])], axis=1)
     return sums / np.maximum(mass, 1e-300)[:, None], mass
 
 

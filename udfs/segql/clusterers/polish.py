@@ -40,7 +40,7 @@ class Polished:
 
 def polish(
     engine: DuckDBEngine,
-    source: exp.Expression,
+    source: exp.Expr,
     space: Space,
     centroids: Matrix,
 ) -> Polished:
@@ -59,9 +59,7 @@ def polish(
     order = np.lexsort([*centroids.T[::-1], -sums.sizes])
     return Polished(
         NearestCentroid(space, centroids[order]),
-        SegmentSums(
-            sums.sizes[order], sums.means[order], sums.squares[order], sums.unscorable
-        ),
+        SegmentSums(sums.sizes[order], sums.means[order], sums.squares[order], sums.unscorable),
         tuple(passes),
     )
 

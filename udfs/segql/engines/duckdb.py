@@ -11,7 +11,6 @@ from typing import Any
 
 import duckdb
 import numpy as np
-import sqlglot
 from numpy.typing import NDArray
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
@@ -40,12 +39,12 @@ class DuckDBEngine:
 
     # -- running SQL -------------------------------------------------------------------------
 
-    def run(self, statement: str | exp.Expression, parameters: Sequence[Any] = ()) -> None:
+    def run(self, statement: str | exp.Expr, parameters: Sequence[Any] = ()) -> None:
         """Run a statement whose result nobody reads."""
         self.rows(statement, parameters)
 
     def rows(
-        self, statement: str | exp.Expression, parameters: Sequence[Any] = ()
+        self, statement: str | exp.Expr, parameters: Sequence[Any] = ()
     ) -> list[tuple[Any, ...]]:
         """Run a statement and fetch its (small) result."""
         text = statement if isinstance(statement, str) else sql.text(statement)
@@ -57,7 +56,7 @@ class DuckDBEngine:
         except duckdb.ConnectionException as error:
             raise SegqlError(f"the DuckDB connection cannot be used: {error}") from error
 
-    def arrays(self, statement: str | exp.Expression) -> dict[str, NDArray[Any]]:
+    def arrays(self, statement: str | exp.Expr) -> dict[str, NDArray[Any]]:
         """Run a statement and fetch its columns as NumPy arrays."""
         text = statement if isinstance(statement, str) else sql.text(statement)
         self.statements.append(text)
@@ -141,20 +140,20 @@ class DuckDBEngine:
         )
         return f" (there are: {', '.join(row[0] for row in rows)})" if rows else ""
 
-    def columns(self, source: exp.Expression) -> dict[str, str]:
+    def columns(self, source: exp.Expr) -> dict[str, str]:
         """Names and types of a relation's columns, in order."""
         query = exp.select("*").from_(source.copy())
         rows = self.rows(f"describe {sql.text(query)}")
         return {row[0]: row[1] for row in rows}
 
-    def snapshot(self, source: exp.Expression, columns: Sequence[str]) -> exp.Table:
+    def snapshot(self, source: exp.Expr, columns: Sequence[str]) -> exp.Table:
         """Copy the needed columns into a temporary table, so that a view is evaluated once."""
         name = self.temporary("input")
         query = exp.select(*(sql.column(item) for item in columns)).from_(source.copy())
         self.run(f"create temporary table {sql.text(name)} as {sql.text(query)}")
         return name
 
-    def is_base_table(self, source: exp.Expression) -> bool:
+    def is_base_table(self, source: exp.Expr) -> bool:
         """Tell a stored table, which may be read many times, from a view or a query."""
         if not isinstance(source, exp.Table):
             return False
@@ -203,7 +202,7 @@ class DuckDBEngine:
                 stacklevel=3,
             )
 
-    def hash_unit(self, column: exp.Expression, seed: int) -> exp.Expression:
+    def hash_unit(self, column: exp.Expr, seed: int) -> exp.Expr:
         """Hash a column and the seed to a double in [0, 1): the same in any row order.
 
         DuckDB's ``hash`` of the value as text, which does not change with the column's type.

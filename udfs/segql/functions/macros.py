@@ -46,9 +46,7 @@ def shared_macros() -> list[str]:
     ]
     statements += [
         f"create or replace macro segql.{name}(model, version := null) as table "
-        + _of_version(
-            f"select t.* exclude (model_name, model_version) from segql.{name} as t"
-        )
+        + _of_version(f"select t.* exclude (model_name, model_version) from segql.{name} as t")
         for name in LONG_TABLES
     ]
     return statements
@@ -56,8 +54,9 @@ def shared_macros() -> list[str]:
 
 def _of_version(select: str) -> str:
     return (
-        f"""select * from query('{select} join segql."' || {_MODEL} || '_version"(' || {_VERSION} """
-        "|| ') as v on t.model_name = v.model_name and t.model_version = v.model_version')"
+        f"""select * from query('{select} join segql."' || {_MODEL} || '_version"(' || """
+        f"{_VERSION} || ') as v "
+        "on t.model_name = v.model_name and t.model_version = v.model_version')"
     )
 
 
@@ -89,7 +88,7 @@ def _version_macro(name: str) -> str:
     )
 
 
-def predict_select(model: Model, source: exp.Expression | None = None) -> str:
+def predict_select(model: Model, source: exp.Expr | None = None) -> str:
     """All columns of a relation, and the prediction columns.
 
     Input columns of a prediction's name are replaced; scratch columns stay inside.
@@ -124,7 +123,7 @@ def _scalar(model: Model, suffix: str) -> str:
         ":= null"
         for feature in model.recipe.features
     )
-    segment: exp.Expression = exp.Cast(
+    segment: exp.Expr = exp.Cast(
         this=unqualified(model.duckdb_expression()), to=exp.DataType.build("int")
     )
     if suffix == "segment_key":

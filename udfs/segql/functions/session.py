@@ -9,6 +9,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pyarrow as pa
+from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from segql.clusterers.kmeans import KMeansFit, Points
 from segql.engines.duckdb import DuckDBEngine
@@ -206,20 +207,22 @@ def register_functions(con: duckdb.DuckDBPyConnection) -> None:
     known = {
         row[0]
         for row in con.execute(
-            f"select distinct function_name from duckdb_functions() where function_name in ({names})"
+            "select distinct function_name from duckdb_functions() "
+            f"where function_name in ({names})"
         ).fetchall()
     }
     for function in FUNCTIONS:
         if function.name in known:
             continue
         try:
+            # parameters None: any number of arguments of any type reach the function.
             con.create_function(
                 function.name,
                 by_row(function.result, function.compute),
                 None,
                 duckdb.sqltype(function.sql_type),
-                type="arrow",
-                null_handling="special",
+                type=PythonUDFType.ARROW,
+                null_handling=FunctionNullHandling.SPECIAL,
             )
         except duckdb.Error as error:
             if "transaction" in str(error).lower():

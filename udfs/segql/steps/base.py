@@ -56,7 +56,7 @@ class NumberImputer(Step):
     slot = "impute"
 
     @abstractmethod
-    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Imputation]:
+    def learn(self, value: exp.Expr, profile: Profile) -> Learning[Imputation]:
         """Learn from the column's usable values."""
 
 
@@ -66,7 +66,7 @@ class Transform(ABC):
     step: ClassVar[str]
 
     @abstractmethod
-    def sql(self, value: exp.Expression) -> exp.Expression:
+    def sql(self, value: exp.Expr) -> exp.Expr:
         """SQL of the transformed value; the argument is cheap to repeat."""
 
     @abstractmethod
@@ -98,7 +98,7 @@ class PreparedBy(ABC):
     """The SQL of a column, imputed, under any transform that is tried."""
 
     @abstractmethod
-    def __call__(self, transform: Transform) -> exp.Expression:
+    def __call__(self, transform: Transform) -> exp.Expr:
         """SQL of the transformed column."""
 
 
@@ -117,7 +117,7 @@ class Scaler(Step):
     slot = "scale"
 
     @abstractmethod
-    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Scaling]:
+    def learn(self, value: exp.Expr, profile: Profile) -> Learning[Scaling]:
         """Learn from the transformed values."""
 
     def scaling(self, center: float, spread: float) -> Scaling:

@@ -18,7 +18,7 @@ class EncodeFrequency(Step):
     slot = "encode"
     name = "frequency"
 
-    def learn(self, value: exp.Expression) -> Learning[tuple[dict[str, float], float]]:
+    def learn(self, value: exp.Expr) -> Learning[tuple[dict[str, float], float]]:
         """Ask for the category counts."""
         request = LevelsOf(value)
         answers = yield [request]

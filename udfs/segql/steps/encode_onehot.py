@@ -30,9 +30,9 @@ class OneHot:
     counts: tuple[int, ...]
     rows: int
 
-    def columns(self, value: exp.Expression) -> list[tuple[str, exp.Expression]]:
+    def columns(self, value: exp.Expr) -> list[tuple[str, exp.Expr]]:
         """Label and 0/1 expression of each output column; an unseen level is 0 in all of them."""
-        tests: list[tuple[str, exp.Expression]] = [
+        tests: list[tuple[str, exp.Expr]] = [
             (level, sql.compare(exp.EQ, value.copy(), sql.string(level))) for level in self.levels
         ]
         if self.rare:
@@ -78,7 +78,7 @@ class EncodeOneHot(Step):
         if not isinstance(self.top, int) or isinstance(self.top, bool) or self.top < 1:
             raise self.refuse(parameter, '{"top": n} with n a whole number of at least 1')
 
-    def learn(self, value: exp.Expression) -> Learning[OneHot]:
+    def learn(self, value: exp.Expr) -> Learning[OneHot]:
         """Ask for the category counts."""
         request = LevelsOf(value)
         answers = yield [request]

@@ -37,7 +37,7 @@ class EncodeOrdinal(Step):
             raise self.refuse(parameter, '{"order": [distinct levels, lowest first]}')
         self.order = None if order is None else tuple(str(item) for item in order)
 
-    def learn(self, value: exp.Expression) -> Learning[dict[str, float]]:
+    def learn(self, value: exp.Expr) -> Learning[dict[str, float]]:
         """Ask for the levels; a level that the given order lacks is refused by name."""
         request = LevelsOf(value)
         answers = yield [request]
@@ -59,10 +59,10 @@ class EncodeOrdinal(Step):
 
 
 def mapped(
-    value: exp.Expression, mapping: dict[str, float], null: float | None, other: float | None
-) -> exp.Expression:
+    value: exp.Expr, mapping: dict[str, float], null: float | None, other: float | None
+) -> exp.Expr:
     """SQL of a category's number: a CASE with a branch a level."""
-    branches: list[tuple[exp.Expression, exp.Expression]] = [
+    branches: list[tuple[exp.Expr, exp.Expr]] = [
         (sql.compare(exp.EQ, value.copy(), sql.string(name)), sql.number(number))
         for name, number in mapping.items()
     ]

@@ -24,7 +24,7 @@ class ImputeConstant(NumberImputer):
             raise self.refuse(parameter, 'a number, e.g. {"impute": {"constant": 0}}')
         self.constant = float(parameter)
 
-    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Imputation]:
+    def learn(self, value: exp.Expr, profile: Profile) -> Learning[Imputation]:
         """Nothing to ask for."""
         yield from ()
         return Imputation(self.name, self.constant, "option")

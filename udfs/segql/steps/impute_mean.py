@@ -13,7 +13,7 @@ class ImputeMean(NumberImputer):
 
     name = "mean"
 
-    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Imputation]:
+    def learn(self, value: exp.Expr, profile: Profile) -> Learning[Imputation]:
         """Ask for the exact mean."""
         request = MomentsOf(value)
         answers = yield [request]

@@ -19,7 +19,7 @@ class ImputeMedian(NumberImputer):
 
     name = "median"
 
-    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Imputation]:
+    def learn(self, value: exp.Expr, profile: Profile) -> Learning[Imputation]:
         """Ask for the median only where it is needed."""
         if profile.missing == 0:
             return Imputation(self.name, None, "coreset")

@@ -13,7 +13,7 @@ class ImputeMode(NumberImputer):
 
     name = "mode"
 
-    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Imputation]:
+    def learn(self, value: exp.Expr, profile: Profile) -> Learning[Imputation]:
         """Ask for the value counts."""
         request = LevelsOf(value)
         answers = yield [request]

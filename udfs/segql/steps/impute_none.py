@@ -13,7 +13,7 @@ class ImputeNone(NumberImputer):
 
     name = "none"
 
-    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Imputation]:
+    def learn(self, value: exp.Expr, profile: Profile) -> Learning[Imputation]:
         """Nothing to ask for."""
         yield from ()
         return Imputation(self.name, None, "none")

@@ -13,7 +13,7 @@ class ScaleMaxAbs(Scaler):
 
     name = "maxabs"
 
-    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Scaling]:
+    def learn(self, value: exp.Expr, profile: Profile) -> Learning[Scaling]:
         """Nothing to ask for: the profile has both ends."""
         yield from ()
         return self.scaling(0.0, max(abs(profile.minimum), abs(profile.maximum)))

@@ -13,7 +13,7 @@ class ScaleMinMax(Scaler):
 
     name = "minmax"
 
-    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Scaling]:
+    def learn(self, value: exp.Expr, profile: Profile) -> Learning[Scaling]:
         """Nothing to ask for: the profile has both ends."""
         yield from ()
         return self.scaling(profile.minimum, profile.maximum - profile.minimum)

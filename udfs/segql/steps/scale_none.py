@@ -13,7 +13,7 @@ class ScaleNone(Scaler):
 
     name = "none"
 
-    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Scaling]:
+    def learn(self, value: exp.Expr, profile: Profile) -> Learning[Scaling]:
         """Nothing to ask for."""
         yield from ()
         return Scaling(self.name, 0.0, 1.0)

@@ -13,7 +13,7 @@ class ScaleRobust(Scaler):
 
     name = "robust"
 
-    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Scaling]:
+    def learn(self, value: exp.Expr, profile: Profile) -> Learning[Scaling]:
         """Ask for the three quartiles."""
         request = QuantilesOf(value, (0.25, 0.5, 0.75))
         answers = yield [request]

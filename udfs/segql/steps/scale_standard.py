@@ -13,7 +13,7 @@ class ScaleStandard(Scaler):
 
     name = "standard"
 
-    def learn(self, value: exp.Expression, profile: Profile) -> Learning[Scaling]:
+    def learn(self, value: exp.Expr, profile: Profile) -> Learning[Scaling]:
         """Ask for mean and deviation."""
         request = MomentsOf(value)
         answers = yield [request]

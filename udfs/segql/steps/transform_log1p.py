@@ -21,7 +21,7 @@ class Log1p(Transform):
 
     step = "log1p"
 
-    def sql(self, value: exp.Expression) -> exp.Expression:
+    def sql(self, value: exp.Expr) -> exp.Expr:
         """SQL of the transform, zero at and below zero."""
         positive = sql.compare(exp.GT, value.copy(), sql.number(0.0))
         logarithm = exp.Ln(this=exp.Add(this=sql.number(1.0), expression=value.copy()))

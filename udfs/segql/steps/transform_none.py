@@ -15,7 +15,7 @@ class Identity(Transform):
 
     step = "none"
 
-    def sql(self, value: exp.Expression) -> exp.Expression:
+    def sql(self, value: exp.Expr) -> exp.Expr:
         """Return the value itself."""
         return value.copy()
 

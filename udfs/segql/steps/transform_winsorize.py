@@ -23,7 +23,7 @@ class Winsorize(Transform):
     high: float
     step = "winsorize"
 
-    def sql(self, value: exp.Expression) -> exp.Expression:
+    def sql(self, value: exp.Expr) -> exp.Expr:
         """SQL of the transform."""
         low, high = sql.number(self.low), sql.number(self.high)
         below = sql.compare(exp.LT, value.copy(), low.copy())

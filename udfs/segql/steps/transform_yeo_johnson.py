@@ -29,7 +29,7 @@ class YeoJohnson(Transform):
     power: float
     step = "yeo_johnson"
 
-    def sql(self, value: exp.Expression) -> exp.Expression:
+    def sql(self, value: exp.Expr) -> exp.Expr:
         """SQL of both branches."""
         up = exp.Add(this=value.copy(), expression=sql.number(1.0))
         down = sql.minus(sql.number(1.0), value.copy())
@@ -103,7 +103,11 @@ class TransformYeoJohnson(Transformer):
                 low, high = powers[max(best - 1, 0)], powers[min(best + 1, CANDIDATES - 1)]
         fitted = Polynomial.fit(powers, likelihoods, 6)
         roots = fitted.deriv().roots()
-        inside = [r.real for r in roots if abs(r.imag) < 1e-9 and low <= r.real <= high]
+        inside = [
+            float(root.real)
+            for root in np.asarray(roots, dtype=complex)
+            if abs(root.imag) < 1e-9 and low <= root.real <= high
+        ]
         chosen = max(inside, key=lambda r: float(fitted(r)), default=float(powers[best]))
         return YeoJohnson(float(chosen))
 
@@ -125,7 +129,7 @@ class TransformYeoJohnson(Transformer):
 class _SignedLog(Transform):
     step = "signed_log"
 
-    def sql(self, value: exp.Expression) -> exp.Expression:
+    def sql(self, value: exp.Expr) -> exp.Expr:
         up = exp.Ln(this=exp.Add(this=value.copy(), expression=sql.number(1.0)))
         down = exp.Ln(this=sql.minus(sql.number(1.0), value.copy()))
         positive = sql.compare(exp.GTE, value.copy(), sql.number(0.0))
@@ -142,11 +146,13 @@ class _SignedLog(Transform):
         return {}
 
 
-def _power_sql(base: exp.Expression, power: float) -> exp.Expression:
+def _power_sql(base: exp.Expr, power: float) -> exp.Expr:
     if abs(power) < 1e-12:
         return exp.Ln(this=base)
     raised = exp.Pow(this=exp.Paren(this=base), expression=sql.number(power))
-    return exp.Div(this=exp.Paren(this=sql.minus(raised, sql.number(1.0))), expression=sql.number(power))
+    return exp.Div(
+        this=exp.Paren(this=sql.minus(raised, sql.number(1.0))), expression=sql.number(power)
+    )
 
 
 def _power(base: float, power: float) -> float:

@@ -1,0 +1,44 @@
+# Everything a person runs; each target works from a fresh clone with Python, git and make.
+PYTHON ?= python3
+VENV ?= .venv
+DATASET ?= demo
+DATA ?=
+CUSTOMERS ?= 20000
+SEED ?= 42
+BIN = $(VENV)/bin
+STAMP = $(VENV)/.installed
+
+.PHONY: demo test lint format clean
+
+## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
+demo: $(STAMP)
+	@$(BIN)/python datasets/build.py --dataset $(DATASET) $(if $(DATA),--data "$(DATA)") \
+		--customers $(CUSTOMERS) --seed $(SEED)
+
+## test: lint, then the whole test suite
+test: $(STAMP) lint
+	$(BIN)/python -m pytest
+
+## lint: formatting, types, SQL style, dbt deprecations
+lint: $(STAMP)
+	$(BIN)/ruff check udfs tests datasets
+	$(BIN)/ruff format --check udfs tests datasets
+	$(BIN)/mypy
+	cd dbt_project && ../$(BIN)/dbt --quiet deps --profiles-dir ..
+	$(BIN)/dbt --quiet parse --show-all-deprecations --no-partial-parse --warn-error \
+		--project-dir dbt_project --profiles-dir .
+	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests datasets
+
+format: $(STAMP)
+	$(BIN)/ruff check --fix udfs tests datasets
+	$(BIN)/ruff format udfs tests datasets
+
+$(STAMP): pyproject.toml constraints.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "segql needs Python 3.11 or later, this is " + sys.version.split()[0])'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[dev]'
+	@touch $@
+
+clean:
+	rm -rf $(VENV) build dist *.egg-info udfs/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -1,0 +1,146 @@
+"""One fit, from recipe to measured segments: a handful of SQL statements and one kernel call."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import duckdb
+import numpy as np
+from sqlglot import exp
+
+from segql import coreset, keys, sql
+from segql.clusterers.polish import Polished, polish
+from segql.engines.duckdb import DuckDBEngine
+from segql.errors import SegqlError
+from segql.functions.session import check_components
+from segql.learning import learn
+from segql.metrics import ExactFigures, exact_figures
+from segql.model import Iteration, Model, Segment
+from segql.recipe import Recipe
+from segql.registry import Registry, contingency
+from segql.selection import Trial, parse_k
+from segql.space import Matrix, Projection, Space, fit_projection
+from segql.statistics import Statistics
+from segql.training import Input, Request
+
+
+def learn_model(engine: DuckDBEngine, data: Input, request: Request) -> Model:
+    """Learn recipe, projection, coreset, clusters and metrics; keys are those of a first fit."""
+    statistics = Statistics(engine, data.source)
+    learned = learn(statistics, data.plans, data.decisions, auto=request.features == "auto")
+    projection = _project(statistics, learned, request.pca, data.rows)
+    space = Space(learned.dimensions(), projection)
+    if not float(space.variance.sum()) > 0:
+        raise SegqlError("all rows are equal on the features: there is nothing to segment")
+    sample = coreset.draw(
+        engine, data.source, space, learned,
+        id_column=data.id, rows=data.rows, seed=request.seed,
+    )  # fmt: skip
+    try:
+        if sample.rows == 0:
+            raise SegqlError(
+                "no row can be scored: each misses a feature whose impute option is none"
+            )
+        learned.complete(coreset.stand_ins(engine, sample, learned))
+        result = _cluster(engine, sample.table, request)
+    finally:
+        engine.drop(sample.table)
+    space = Space(learned.dimensions(), projection)
+    polished = polish(engine, data.source, space, np.array(result["centroids"]))
+    figures = exact_figures(engine, data.source, polished.assignment, space.bounds, polished.sums)
+    return Model(
+        name=request.name,
+        version=0,
+        id=data.id,
+        recipe=learned,
+        projection=projection,
+        points=polished.assignment.centroids,
+        segments=_segments(figures),
+        metrics=figures.metrics,
+        trials=[Trial(**trial) for trial in result["trials"]],
+        reason=result["reason"],
+        iterations=_iterations(result["iterations"], polished),
+        algorithm=request.algorithm,
+        info={
+            "coreset_rows": sample.rows,
+            "is_exact": sample.exact,
+            "unscorable_count": figures.unscorable,
+        },
+    )
+
+
+def _project(statistics: Statistics, learned: Recipe, pca: Any, rows: int) -> Projection | None:
+    if pca is None:
+        return None
+    axes = learned.dimensions()
+    wanted = check_components(pca, len(axes))
+    covariance = statistics.covariance(
+        [axis.base for axis in axes],
+        [axis.mean for axis in axes],
+        [max(axis.bound, 1.0) for axis in axes],
+    )
+    factors = np.array([axis.factor for axis in axes])
+    means = np.array([(axis.mean - axis.origin) * axis.factor + axis.offset for axis in axes])
+    return fit_projection(covariance * np.outer(factors, factors), means, rows, wanted)
+
+
+def _cluster(engine: DuckDBEngine, table: exp.Table, request: Request) -> dict[str, Any]:
+    """Call the k-means kernel on the coreset: the same function that SQL users call."""
+    low, high = parse_k(request.k)
+    wanted = str(low) if low == high else f"[{low}, {high}]"
+    statement = (
+        f"select segql_kmeans(list(point order by point), {wanted}, "
+        f"{{seed: {request.seed}, weights: list(weight order by point)}}) from {sql.text(table)}"
+    )
+    try:
+        result: dict[str, Any] = engine.rows(statement)[0][0]
+    except duckdb.Error as error:
+        raise _own_error(error) from error
+    return result
+
+
+def _own_error(error: duckdb.Error) -> Exception:
+    """Bring back the sentence of an error that crossed SQL."""
+    found = re.search(r"SegqlError: (.+?)(?:\n|$)", str(error))
+    return SegqlError(found[1]) if found else error
+
+
+def _segments(figures: ExactFigures) -> list[Segment]:
+    total = max(float(figures.sizes.sum()), 1.0)
+    return [
+        Segment(
+            segment_id=index + 1,
+            segment_key=key,
+            customers=int(figures.sizes[index]),
+            share=float(figures.sizes[index]) / total,
+            mean_squared_distance=float(figures.mean_squares[index]),
+            silhouette=float(figures.silhouettes[index]),
+        )
+        for index, key in enumerate(keys.first_keys(len(figures.sizes)))
+    ]
+
+
+def _iterations(on_coreset: list[float], polished: Polished) -> list[Iteration]:
+    first = [Iteration("coreset", i, loss) for i, loss in enumerate(on_coreset, start=1)]
+    second = [
+        Iteration("all rows", i, item.inertia, item.seconds * 1000.0, item.sizes, item.radii)
+        for i, item in enumerate(polished.passes, start=1)
+    ]
+    return first + second
+
+
+def keep_keys(engine: DuckDBEngine, registry: Registry, model: Model, data: Input) -> None:
+    """Match the segments of a refit to those of the current version."""
+    used = registry.keys_used(str(model.name))
+    if data.previous is None:
+        counts: Matrix = np.zeros((0, model.k))
+        old: list[str] = []
+    else:
+        counts = contingency(engine, data.source, data.previous, model)
+        old = data.previous.keys
+    named = keys.matched_keys(counts, old, used)
+    model.segments = [
+        Segment(**(vars(segment) | {"segment_key": key}))
+        for segment, key in zip(model.segments, named, strict=True)
+    ]

@@ -1,0 +1,131 @@
+"""The rows of a fit: resolved, checked, fingerprinted, and copied when they are not a table."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from sqlglot import exp
+
+from segql import recipe, sql
+from segql.engines.duckdb import DuckDBEngine
+from segql.errors import SegqlError, UnknownModelError
+from segql.features import SOURCE
+from segql.model import Model
+from segql.registry import Registry
+
+
+@dataclass(frozen=True)
+class Request:
+    """The arguments of a fit, checked."""
+
+    relation: str
+    id: str
+    name: str | None
+    features: Any
+    algorithm: str
+    k: Any
+    pca: Any
+    seed: int
+
+    def options(self) -> dict[str, Any]:
+        """What is stored about how the model was asked for."""
+        return {
+            "id": self.id,
+            "features": self.features,
+            "algorithm": self.algorithm,
+            "k": self.k,
+            "pca": self.pca,
+            "seed": self.seed,
+        }
+
+
+@dataclass(frozen=True)
+class Input:
+    """The rows of a fit: a table that may be read many times."""
+
+    table: exp.Table
+    id: str
+    columns: dict[str, str]
+    plans: list[recipe.Plan]
+    decisions: list[recipe.Decision]
+    rows: int
+    fingerprint: str
+    previous: Model | None
+
+    @property
+    def source(self) -> exp.Expr:
+        """FROM item under the alias that feature columns are qualified with."""
+        return aliased(self.table)
+
+
+def aliased(table: exp.Table) -> exp.Expr:
+    """FROM item under the alias that feature columns are qualified with."""
+    return sql.relation(table, SOURCE)
+
+
+@contextmanager
+def training_input(engine: DuckDBEngine, request: Request, registry: Registry) -> Iterator[Input]:
+    """Resolve the relation, check it, and copy what is not a stored table."""
+    table = engine.relation(request.relation)
+    columns = engine.columns(table)
+    id_column = recipe.match_column(request.id, columns, "id")
+    reserved = [name for name in columns if name.lower().startswith(sql.SCRATCH)]
+    if reserved:
+        raise SegqlError(f"column {reserved[0]!r}: names that start with {sql.SCRATCH} are taken")
+    plans, decisions = recipe.plan(columns, request.features, id_column)
+    previous = _previous(registry, request.name, columns)
+    needed = dict.fromkeys([id_column, *(item.name for item in plans)])
+    if previous is not None:
+        lowered = {name.lower(): name for name in columns}
+        needed |= dict.fromkeys(lowered[name.lower()] for name in previous.recipe.names)
+    stored = engine.is_base_table(table)
+    if not stored:
+        table = engine.snapshot(table, list(needed))
+    try:
+        rows, fingerprint = _check_ids(engine, table, id_column, [item.name for item in plans])
+        yield Input(table, id_column, columns, plans, decisions, rows, fingerprint, previous)
+    finally:
+        if not stored:
+            engine.drop(table)
+
+
+def _previous(registry: Registry, name: str | None, columns: dict[str, str]) -> Model | None:
+    """The current version, when the relation still has all of its features."""
+    if name is None:
+        return None
+    try:
+        model = registry.load(name)
+    except UnknownModelError:
+        return None
+    lowered = {column.lower() for column in columns}
+    return model if {item.lower() for item in model.recipe.names} <= lowered else None
+
+
+def _check_ids(
+    engine: DuckDBEngine, table: exp.Table, id_column: str, features: list[str]
+) -> tuple[int, str]:
+    """Refuse missing and repeated ids; fingerprint the rows in any order, in the same pass."""
+    name = sql.text(sql.column(id_column))
+    listed = ", ".join(sql.text(sql.column(item)) for item in [id_column, *features])
+    target = sql.text(table)
+    rows, present, distinct, fingerprint = engine.rows(
+        f"select count(*), count({name}), count(distinct {name}), "
+        f"sum(hash({listed})::hugeint) from {target}"
+    )[0]
+    if rows < 2:
+        raise SegqlError(f"the relation has {rows} rows; accepted: at least 2")
+    if present < rows:
+        raise SegqlError(f"id column {id_column!r} is NULL in {rows - present} of {rows} rows")
+    if distinct < present:
+        repeated = engine.rows(
+            f"select {name}, count(*) as n from {target} group by all having n > 1 "
+            "order by n desc, 1 limit 1"
+        )[0]
+        raise SegqlError(
+            f"id column {id_column!r} is not unique: {repeated[0]!r} occurs {repeated[1]} times "
+            f"({present - distinct} rows too many)"
+        )
+    return int(rows), f"{int(fingerprint) & (2**128 - 1):032x}"
