@@ -222,7 +222,9 @@ def call_dbt(command: list[str], database: Path) -> None:
     assert process.stdout is not None
     errors = list(show_messages(process.stdout))
     if process.wait() != 0:
-        raise BuildError("\n".join(dict.fromkeys(errors)) or f"dbt {command[0]} failed")
+        raise BuildError(
+            "\n".join(filter(None, dict.fromkeys(errors))) or f"dbt {command[0]} failed"
+        )
 
 
 def show_messages(lines: Iterable[str]) -> Iterator[str]:
@@ -244,7 +246,7 @@ def show_messages(lines: Iterable[str]) -> Iterator[str]:
 def plain(message: str) -> str:
     """Strip colours, blank lines and dbt's list of macro calls from a message."""
     lines = [line.strip() for line in re.sub(r"\x1b\[[0-9;]*m", "", message).splitlines()]
-    noise = ("> ", "Failure in ", "Encountered an error")
+    noise = ("> ", "Failure in ", "Encountered an error", "Compilation Error in ")
     return "\n".join(line for line in lines if line and not line.startswith(noise))
 
 

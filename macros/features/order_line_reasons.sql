@@ -42,7 +42,8 @@ described as (
         ) > 1 as is_duplicate,
         {{ segql.matches_pattern('order_lines.product_id', non_product_pattern, full=true) }}
             as is_non_product,
-        cast(order_lines.ordered_at as date) > as_of.as_of_date as is_after_load
+        cast(order_lines.ordered_at as date)
+        > least(as_of.as_of_date, cast(as_of.loaded_at as date)) as is_after_load
     from order_lines
     cross join as_of
 

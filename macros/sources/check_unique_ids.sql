@@ -1,4 +1,4 @@
-{#- A repeated id is refused: which one, how often, how many ids repeat. -#}
+{#- Repeated ids are refused: which one, how often, how many. Rows without id are counted. -#}
 {% macro check_unique_ids(source, key) -%}
     {%- set id = segql.id_expression(
         segql.quote_identifier(source.names[key]), source.types[key]) -%}
@@ -16,6 +16,15 @@
         order by id_rows desc, id
         limit 1
     {%- endset -%}
+    {%- set unnamed = run_query(
+        'select count(*) from ' ~ source.from ~ ' where ' ~ id ~ ' is null').rows[0][0] | int -%}
+    {%- if unnamed > 0 -%}
+        {%- do log(
+            'segql: ' ~ unnamed ~ ' rows of ' ~ source.text ~ ' have no ' ~ key
+            ~ ' id and are left out',
+            info=true
+        ) -%}
+    {%- endif -%}
     {%- set rows = run_query(query).rows -%}
     {%- if rows | length > 0 -%}
         {%- do exceptions.raise_compiler_error(

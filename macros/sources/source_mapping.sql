@@ -46,7 +46,10 @@
         {%- for column in found if not hits and column.name | lower == wanted | lower -%}
             {%- do hits.append(column) -%}
         {%- endfor -%}
-        {%- if hits -%}
+        {%- if hits and key == 'loaded_at' and key not in given
+            and not segql.column_kind(hits[0].type).startswith('timestamp') -%}
+            {#- A column that only happens to be called loaded_at. -#}
+        {%- elif hits -%}
             {%- do names.update({key: hits[0].name}) -%}
             {%- do types.update({key: hits[0].type}) -%}
         {%- elif key in given or (key, default) in defaults.required -%}

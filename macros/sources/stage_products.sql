@@ -11,6 +11,7 @@ where false
     {%- else -%}
     {%- set names = source.names -%}
     {%- set name = segql.quote_identifier(names.name) if 'name' in names else 'null' -%}
+    {%- do segql.log_repeated_products(source) -%}
     {%- set category = segql.quote_identifier(names.category) if 'category' in names else 'null' -%}
 with
 

@@ -1,7 +1,7 @@
 {#-
     A readable, unique name and an archetype for each segment key. The archetype is the RFM
-    segment of the mean scores; the name says which mean scores are high or low. Segments
-    that would share a name add the feature that sets them apart most, or else their key.
+    segment of the mean scores; the name says which mean scores are high or low, and whether
+    the segment's customers are new (a low mean tenure, not lapsed). Segments that would share a name add the feature that sets them apart most, or else their key.
 -#}
 {% macro segment_names(
     segments,
@@ -10,7 +10,8 @@
     segment_map,
     low_score=2.333,
     high_score=3.667,
-    one_time_orders=1.5
+    one_time_orders=1.5,
+    new_tenure_z_score=-1
 ) -%}
 with
 
@@ -62,12 +63,21 @@ averaged as (
 
 ),
 
+newcomers as (
+
+    select segment_key
+    from profile
+    where feature = 'tenure' and z_score <= {{ new_tenure_z_score }}
+
+),
+
 worded as (
 
     select
-        *,
+        averaged.*,
         cast(100 * round(mean_r) + 10 * round(mean_f) + round(mean_m) as integer) as mean_code,
         case
+            when newcomers.segment_key is not null and mean_r > {{ low_score }} then 'new '
             when mean_r >= {{ high_score }} then 'recent '
             when mean_r <= {{ low_score }} then 'lapsed '
             else ''
@@ -84,6 +94,8 @@ worded as (
             else 'customers'
         end as m_word
     from averaged
+    left join newcomers
+        on averaged.segment_key = newcomers.segment_key
 
 ),
 

@@ -122,6 +122,24 @@ def test_second_run_changes_nothing(shop: harness.Shop, tmp_path: Path) -> None:
     assert again.contents() == before
 
 
+def test_rows_and_threads_do_not_matter(shop: harness.Shop, tmp_path: Path) -> None:
+    again = shop.copy(tmp_path, non_product_pattern="SHIPPING")
+    query = "select * exclude (model_version) from marts.customer_segments order by customer_id"
+    before = again.rows(query)
+    again.run_sql(
+        *(
+            f"create or replace table raw.{table} as from raw.{table} as t order by hash(t)"
+            for table in ("order_lines", "customers", "events")
+        )
+    )
+
+    again.build("--full-refresh", "--threads", "1")
+
+    assert again.rows(query) == before
+    versions = "select distinct model_version from segmentation.kmeans_segments"
+    assert again.rows(versions) == [(2,)]
+
+
 def test_planted_groups_are_found(shop: harness.Shop, tmp_path: Path) -> None:
     five = shop.copy(tmp_path)
     five.build("--select", "kmeans_segments", "--full-refresh", k=5)

@@ -98,6 +98,9 @@ def test_cuts_can_be_given(tmp_path: Path) -> None:
     shop = tied_shop(tmp_path)
 
     score(shop, rfm_monetary_cuts=[11, 12, 13, 14.5])
+    later = shop.build("--select", "rfm_cuts", rfm_monetary_cuts=[1, 2, 3, 4])
+
+    assert "rfm_monetary_cuts is not the stored cut points, which are kept" in later.output
 
     assert shop.rows(
         "select cut_1, cut_4, method from segql.rfm_cuts where dimension = 'monetary'"

@@ -66,6 +66,20 @@ def test_files(
     assert shop.rows("from features.rfm_features order by customer_id") == features
 
 
+@pytest.mark.parametrize(
+    "relation", ["shop.raw.order_lines", '"SHOP"."raw"."order_lines"', "lines"]
+)
+def test_relation_names(
+    relation: str, small_shop: harness.Shop, features: list[tuple], tmp_path: Path
+) -> None:
+    shop = small_shop.copy(tmp_path, order_lines={"relation": relation})
+    shop.run_sql("create view main.lines as from raw.order_lines", "drop schema features cascade")
+
+    shop.build("--select", "+rfm_features")
+
+    assert shop.rows("from features.rfm_features order by customer_id") == features
+
+
 def test_ids_of_text_files_stay_text(tmp_path: Path) -> None:
     file = tmp_path / "lines.csv"
     file.write_text(
@@ -166,3 +180,35 @@ def test_events_can_be_switched_off(small_shop: harness.Shop, tmp_path: Path) ->
 
     assert "segql: customers is switched off" in result.output
     assert shop.value("select count(*) from staging.stg_customers") == 0
+
+
+def test_rows_left_out_are_counted(small_shop: harness.Shop, tmp_path: Path) -> None:
+    shop = small_shop.copy(tmp_path)
+    shop.run_sql(
+        "insert into raw.customers values (null, 30, 'f'), (null, 31, 'm')",
+        "create table raw.products as from (values (1.0, 'b', 'x'), (1.0, 'a', 'x'), (2.0, 'c', 'y'))"
+        " as products (product_id, product_name, category)",
+    )
+
+    result = shop.dbt("run", "--select", "staging")
+
+    assert "segql: 2 rows of raw.customers have no customer id and are left out" in result.output
+    assert "segql: 1 rows of raw.products repeat a product id" in result.output
+    assert shop.rows("select product_id, product_name from staging.stg_products order by all") == [
+        ("1", "a"),
+        ("2", "c"),
+    ]
+
+
+def test_an_as_of_date_beyond_the_load_keeps_later_orders_out(
+    small_shop: harness.Shop, tmp_path: Path
+) -> None:
+    shop = small_shop.copy(tmp_path, as_of_date="2025-12-31", loaded_at="2025-06-15")
+
+    shop.build("--select", "+data_quality")
+
+    late = shop.value("select count(*) from raw.order_lines where ordered_at > '2025-06-16'")
+    assert late > 0
+    assert late == shop.value(
+        "select order_lines from marts.data_quality where reason = 'order after the load date'"
+    )

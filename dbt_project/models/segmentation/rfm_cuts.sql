@@ -15,6 +15,7 @@
         version='(select max(version) + 1 from ' ~ this ~ ')'
     ) }}
 {%- else -%}
+    {%- do segql.log_unused_cuts(this) -%}
     select
         version,
         dimension,

@@ -5,5 +5,6 @@
     ref('rfm_segment_map'),
     low_score=var('name_low_score'),
     high_score=var('name_high_score'),
-    one_time_orders=var('name_one_time_orders')
+    one_time_orders=var('name_one_time_orders'),
+    new_tenure_z_score=var('name_new_tenure_z_score')
 ) }}
