@@ -20,16 +20,16 @@ order_lines as (
 
 load_date as (
 
+    {% if loaded_at -%}
+    select {{ loaded_at }} as loaded_on
+    {%- else -%}
     select
-        {% if loaded_at -%}
-        {{ loaded_at }} as loaded_on
-        {%- else -%}
         coalesce(
             cast(max(loaded_at) as date),
             cast('{{ run_started_at.strftime("%Y-%m-%d") }}' as date)
         ) as loaded_on
-        {%- endif %}
     from order_lines
+    {%- endif %}
 
 ),
 

@@ -102,7 +102,8 @@ def test_prospects_are_kept(shop: harness.Shop) -> None:
     # Never bought, or only lines that are not used.
     assert prospects >= shop.value("select count(*) from raw.customers where planted_group is null")
     assert prospects == shop.value(
-        "select count(*) from raw.customers anti join features.customer_features using (customer_id)"
+        "select count(*) from raw.customers"
+        " anti join features.customer_features using (customer_id)"
     )
     assert shop.value("select count(*) from marts.customer_segments") == shop.value(
         "select count(*) from raw.customers"

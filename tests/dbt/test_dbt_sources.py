@@ -186,7 +186,8 @@ def test_rows_left_out_are_counted(small_shop: harness.Shop, tmp_path: Path) -> 
     shop = small_shop.copy(tmp_path)
     shop.run_sql(
         "insert into raw.customers values (null, 30, 'f'), (null, 31, 'm')",
-        "create table raw.products as from (values (1.0, 'b', 'x'), (1.0, 'a', 'x'), (2.0, 'c', 'y'))"
+        "create table raw.products as"
+        " from (values (1.0, 'b', 'x'), (1.0, 'a', 'x'), (2.0, 'c', 'y'))"
         " as products (product_id, product_name, category)",
     )
 

@@ -59,12 +59,12 @@ def draw(
     own with probability min(1, size·q), so that no row order matters, and weighs 1/probability.
     Σd² is known from the learned variances: no pass is spent on it.
     """
-    awaited = [feature.name for feature in recipe.awaiting_stand_in()]
+    awaited = [feature.raw for feature in recipe.awaiting_stand_in()]
     carried = [
         sql.alias(sql.column(id_column, SOURCE), f"{sql.SCRATCH}id"),
         *(
-            sql.alias(sql.column(name, SOURCE), f"{sql.SCRATCH}input{index}")
-            for index, name in enumerate(awaited)
+            sql.alias(raw, f"{sql.SCRATCH}input{index}")
+            for index, raw in enumerate(awaited)
         ),
     ]
     exact = rows <= SIZE
@@ -77,7 +77,7 @@ def draw(
     kept = [
         sql.alias(exp.Array(expressions=[item.copy() for item in coordinates]), "point"),
         *(
-            sql.alias(sql.double(sql.scratch(f"input{index}")), f"input{index}")
+            sql.alias(sql.scratch(f"input{index}"), f"input{index}")
             for index in range(len(awaited))
         ),
     ]

@@ -7,10 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from segql.clusterers.kmeans import Labels, Matrix, Points, nearest, refine_kmeans, seed_kmeans
+from segql.clusterers.kmeans import Labels, Matrix, Points, nearest, one_thread, refine_kmeans
 
-#: Bootstraps of the stability, and the points that each is drawn from.
+#: Bootstraps of the stability, the k-means++ starts of each, and the points it is drawn from.
 BOOTSTRAPS = 20
+BOOTSTRAP_STARTS = 2
 BOOTSTRAP_POINTS = 2000
 
 
@@ -118,8 +119,14 @@ def stability(points: Points, centroids: Matrix, seed: int) -> NDArray[np.float6
     Each bootstrap is clustered anew from its own k-means++ start; a cluster is as stable as its
     best match among the new ones, on the points that were drawn.
     """
+    with one_thread():
+        return _stability(points, centroids, np.random.default_rng([seed, len(centroids), 7]), seed)
+
+
+def _stability(
+    points: Points, centroids: Matrix, rng: np.random.Generator, seed: int
+) -> NDArray[np.float64]:
     k = len(centroids)
-    rng = np.random.default_rng([seed, k, 7])
     share = points.weights / points.weights.sum()
     size = min(BOOTSTRAP_POINTS, max(len(share), int(min(points.weights.sum(), 1e9))))
     if points.distinct <= size and np.all(points.weights == 1):
@@ -134,10 +141,7 @@ def stability(points: Points, centroids: Matrix, seed: int) -> NDArray[np.float6
         boot = Points(sample[drawn], counts[drawn].astype(np.float64))
         if boot.distinct < k:
             return np.zeros(k)
-        moved = min(
-            (refine_kmeans(boot, seed_kmeans(boot, k, seed + 31 * draw + s)) for s in range(2)),
-            key=lambda result: result[2],
-        )[0]
+        moved = refine_kmeans(boot, k, seed + 31 * draw, BOOTSTRAP_STARTS)
         refitted = nearest(sample[drawn], moved)
         both = np.bincount(original[drawn] * k + refitted, minlength=k * k).reshape(k, k)
         either = both.sum(axis=1)[:, None] + both.sum(axis=0)[None, :] - both

@@ -290,11 +290,12 @@ class Statistics:
         if low == high:
             return dict.fromkeys(ranks, low)
         inner = exp.select(sql.alias(value.copy(), "v")).from_(self.source.copy())
+        bottom, top = _bound(low), _bound(high)
         bins = (
-            f"select least({QUANTILE_BINS - 1}, cast(floor((v - {low!r}::double) "
-            f"/ ({high!r}::double - {low!r}::double) * {QUANTILE_BINS}) as integer)) as bin, "
+            f"select least({QUANTILE_BINS - 1}, cast(floor((v - {bottom}) "
+            f"/ ({top} - {bottom}) * {QUANTILE_BINS}) as integer)) as bin, "
             f"count(*), min(v), max(v) from ({sql.text(inner)}) "
-            f"where v >= {low!r}::double and v <= {high!r}::double group by bin order by bin"
+            f"where v >= {bottom} and v <= {top} group by bin order by bin"
         )
         self.passes += 1
         found: dict[int, float] = {}
@@ -306,7 +307,7 @@ class Statistics:
             elif inside and count <= QUANTILE_FETCH:
                 fetched = self.engine.arrays(
                     f"select v from ({sql.text(inner)}) "
-                    f"where v >= {smallest!r}::double and v <= {largest!r}::double"
+                    f"where v >= {_bound(smallest)} and v <= {_bound(largest)}"
                 )["v"]
                 ordered = np.sort(fetched)
                 found |= {rank: float(ordered[rank - start]) for rank in inside}
@@ -373,6 +374,11 @@ class Statistics:
         for index, (i, j) in enumerate(pairs):
             matrix[i, j] = matrix[j, i] = float(sums[size + index] - sums[i] * sums[j])
         return matrix
+
+
+def _bound(value: float) -> str:
+    """Write a double with every digit: DuckDB 1.x reads ``0.123…::double`` through a decimal."""
+    return f"({sql.text(sql.number(value))})"
 
 
 def _key(request: Request) -> Hashable:

@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+from threadpoolctl import threadpool_limits
 
 from segql.errors import SegqlError
 
@@ -16,7 +17,9 @@ Labels = NDArray[np.intp]
 #: k-means++ starts of one search, of which the best is breathed on.
 STARTS = 4
 #: Searches are repeated while points · searches stay below this, at most MAXIMUM_SEARCHES times.
-SEARCH_BUDGET, MAXIMUM_SEARCHES = 40_000, 16
+SEARCH_BUDGET, MAXIMUM_SEARCHES = 20_000, 16
+#: More points than this (and than 100 a cluster) are sampled for the search.
+SEARCH_POINTS = 5_000
 #: Centroids added and removed in the first breathing round.
 BREATH = 5
 #: A round must improve the inertia by this share to count.
@@ -92,6 +95,86 @@ class Points:
         return labels[self._positions]
 
 
+class Problem:
+    """Weighted points laid out for Lloyd's algorithm: one contiguous row a coordinate."""
+
+    def __init__(self, x: Matrix, w: Matrix) -> None:
+        self.x, self.w = x, w
+        self.n, self.d = x.shape
+        self.columns: Matrix = np.ascontiguousarray(x.T)
+        self.weighted: Matrix = self.columns * w
+        self.norms: Matrix = (self.columns**2).sum(axis=0)
+        self.total = float(w @ self.norms)
+
+    def nearest(self, centroids: Matrix) -> tuple[Labels, Matrix]:
+        """Labels and squared distances less ‖x‖²; ties go to the first centroid."""
+        scores = (-2.0 * centroids) @ self.columns
+        scores += (centroids**2).sum(axis=1)[:, None]
+        best = scores[0].copy()
+        labels = np.zeros(self.n, dtype=np.intp)
+        for index in range(1, len(centroids)):
+            closer = scores[index] < best
+            labels[closer] = index
+            np.minimum(best, scores[index], out=best)
+        return labels, best
+
+    def two_nearest(self, centroids: Matrix) -> tuple[Labels, Matrix]:
+        """Labels, and what each point loses when its centroid goes."""
+        scores = (-2.0 * centroids) @ self.columns
+        scores += (centroids**2).sum(axis=1)[:, None]
+        best = scores[0].copy()
+        second = np.full(self.n, np.inf)
+        labels = np.zeros(self.n, dtype=np.intp)
+        for index in range(1, len(centroids)):
+            closer = scores[index] < best
+            labels[closer] = index
+            np.minimum(second, np.maximum(best, scores[index]), out=second)
+            np.minimum(best, scores[index], out=best)
+        return labels, second - best
+
+    def inertia(self, scores: Matrix) -> float:
+        """Weighted inertia from the scores of :meth:`nearest`."""
+        return max(self.total + float(self.w @ scores), 0.0)
+
+    def means(self, labels: Labels, k: int) -> tuple[Matrix, Matrix]:
+        """Mean and mass of each cluster, added in the order of the points."""
+        mass = _sums(labels, self.w, k)
+        sums = np.stack([_sums(labels, row, k) for row in self.weighted], axis=1)
+        return sums / np.maximum(mass, 1e-300)[:, None], mass
+
+    def lloyd(
+        self, centroids: Matrix, gain: float, history: list[Iteration] | None = None
+    ) -> tuple[Matrix, float]:
+        """Iterate until the relative gain falls below ``gain``; 0 goes on until nothing moves."""
+        previous, before = np.inf, None
+        inertia = np.inf
+        for _ in range(MAXIMUM_ITERATIONS):
+            labels, scores = self.nearest(centroids)
+            inertia = self.inertia(scores)
+            if history is not None:
+                history.append(Iteration(inertia))
+            if before is not None and np.array_equal(labels, before):
+                break
+            if gain and previous - inertia <= gain * inertia:
+                break
+            previous, before = inertia, labels
+            centroids, mass = self.means(labels, len(centroids))
+            empty = np.flatnonzero(mass == 0)
+            if len(empty):
+                # An empty cluster moves to the point that is served worst.
+                worst = np.argsort(-(self.w * (self.norms + scores)), kind="stable")
+                centroids[empty] = self.x[worst[: len(empty)]]
+                before = None
+        return centroids, inertia
+
+    def sample(self, size: int, rng: np.random.Generator) -> Problem:
+        """Draw points by weight; those drawn more than once weigh more."""
+        drawn = rng.choice(self.n, size, p=self.w / self.w.sum())
+        counts = np.bincount(drawn, minlength=self.n)
+        kept = np.flatnonzero(counts)
+        return Problem(self.x[kept], counts[kept].astype(np.float64))
+
+
 def fit_kmeans(points: Points, k: int, seed: int) -> KMeansFit:
     """Find k centroids of small weighted inertia.
 
@@ -108,137 +191,98 @@ def fit_kmeans(points: Points, k: int, seed: int) -> KMeansFit:
     -----
     Greedy k-means++ (Arthur & Vassilvitskii 2007), Lloyd's algorithm, and the breathing search of
     Fritzke (2020, arXiv:2006.15666): add centroids where the error is largest, run Lloyd, remove
-    those of least utility, run Lloyd, keep what is better.
+    those of least utility, run Lloyd, keep what is better. Many points are searched on a sample
+    and breathed on once more as a whole.
     """
     if k < 1:
         raise SegqlError(f"k got {k!r}; accepted: a whole number of at least 1")
     if k > points.distinct:
         raise SegqlError(f"k is {k} but there are only {points.distinct} distinct points")
     rng = np.random.default_rng([seed, k])
-    x, w = points.values, points.weights
-    searches = max(1, min(MAXIMUM_SEARCHES, SEARCH_BUDGET // len(x))) if k > 1 else 1
-    found = [_search(x, w, k, rng) for _ in range(searches)]
-    best = min(found, key=lambda result: result[1])[0]
-    history: list[Iteration] = []
-    centroids, inertia = _lloyd(x, w, best, 0.0, history)
-    order = np.lexsort(centroids.T[::-1])
-    centroids = centroids[order]
-    labels, _ = _nearest(x, centroids)
+    with one_thread():
+        problem = Problem(points.values, points.weights)
+        size = max(SEARCH_POINTS, 100 * k)
+        sampled = problem.n > 2 * size
+        searched = problem.sample(size, rng) if sampled else problem
+        repeats = max(1, min(MAXIMUM_SEARCHES, SEARCH_BUDGET // searched.n)) if k > 1 else 1
+        found = [_search(searched, k, rng) for _ in range(repeats)]
+        best = min(found, key=lambda result: result[1])[0]
+        if sampled and k > 1:
+            best, _ = problem.lloyd(best, SEARCH_GAIN)
+            best, _ = _breathe(problem, best, rng)
+        history: list[Iteration] = []
+        centroids, inertia = problem.lloyd(best, 0.0, history)
+        centroids = centroids[np.lexsort(centroids.T[::-1])]
+        labels, _ = problem.nearest(centroids)
     return KMeansFit(centroids + points.center, points.spread(labels), inertia, tuple(history))
 
 
-def _search(x: Matrix, w: Matrix, k: int, rng: np.random.Generator) -> tuple[Matrix, float]:
-    """Seed a few times, converge, breathe on the best."""
-    starts = [
-        _lloyd(x, w, _plus_plus(x, w, k, rng), SEARCH_GAIN) for _ in range(STARTS if k > 1 else 1)
-    ]
-    best = min(starts, key=lambda result: result[1])
-    return _breathe(x, w, best[0], rng) if 1 < k < len(x) else best
-
-
-def refine_kmeans(points: Points, centroids: Matrix) -> tuple[Matrix, Labels, float]:
-    """Run Lloyd from given centroids to the fixed point; labels are of the distinct points."""
-    moved, inertia = _lloyd(points.values, points.weights, centroids - points.center, SEARCH_GAIN)
-    labels, _ = _nearest(points.values, moved)
-    return moved + points.center, labels, inertia
+def refine_kmeans(points: Points, k: int, seed: int, starts: int) -> Matrix:
+    """Cluster anew from k-means++ starts, without a search: what a bootstrap asks for."""
+    rng = np.random.default_rng([seed, k])
+    problem = Problem(points.values, points.weights)
+    fits = [problem.lloyd(_plus_plus(problem, k, rng), SEARCH_GAIN) for _ in range(starts)]
+    return min(fits, key=lambda result: result[1])[0] + points.center
 
 
 def nearest(points: Matrix, centroids: Matrix) -> Labels:
     """0-based index of the nearest centroid of each point."""
-    return _nearest(points, centroids)[0]
+    return Problem(points, np.ones(len(points))).nearest(centroids)[0]
 
 
-def seed_kmeans(points: Points, k: int, seed: int) -> Matrix:
-    """One k-means++ start, for refits that ask how stable a solution is."""
-    rng = np.random.default_rng([seed, k])
-    return _plus_plus(points.values, points.weights, k, rng) + points.center
+def one_thread() -> Any:
+    """Keep BLAS on one thread: the products are thin, and waiting threads cost more than they do.
+
+    The order of a sum then cannot depend on the machine's number of cores either.
+    """
+    return threadpool_limits(1, user_api="blas")
 
 
-def _nearest(x: Matrix, centroids: Matrix) -> tuple[Labels, Matrix]:
-    """Labels and squared distances less ‖x‖²."""
-    scores = x @ (-2.0 * centroids.T)
-    scores += (centroids**2).sum(axis=1)
-    labels = scores.argmin(axis=1)
-    return labels, np.take_along_axis(scores, labels[:, None], axis=1)[:, 0]
+def _search(problem: Problem, k: int, rng: np.random.Generator) -> tuple[Matrix, float]:
+    """Seed a few times, converge, breathe on the best."""
+    starts = [
+        problem.lloyd(_plus_plus(problem, k, rng), SEARCH_GAIN)
+        for _ in range(STARTS if k > 1 else 1)
+    ]
+    best = min(starts, key=lambda result: result[1])
+    return _breathe(problem, best[0], rng) if 1 < k < problem.n else best
 
 
 def _sums(labels: Labels, values: Matrix, k: int) -> Matrix:
     """Sum of the values of each label, added in the order of the points."""
-    return np.bincount(labels, weights=values, minlength=k).astype(np.float64)
+    return np.bincount(labels, weights=values, minlength=k).astype(np.float64, copy=False)
 
 
-def _means(x: Matrix, w: Matrix, labels: Labels, k: int) -> tuple[Matrix, Matrix]:
-    mass = _sums(labels, w, k)
-    sums = np.stack([_sums(labels, w * x[:, j], k) for j in range(x.shape[1])], axis=1)
-    return sums / np.maximum(mass, 1e-300)[:, None], mass
-
-
-def _lloyd(
-    x: Matrix, w: Matrix, centroids: Matrix, gain: float, history: list[Iteration] | None = None
-) -> tuple[Matrix, float]:
-    """Iterate until the relative gain falls below ``gain``; 0 goes on until nothing moves."""
-    norms = (x**2).sum(axis=1)
-    total = float(w @ norms)
-    previous, before = np.inf, None
-    for _ in range(MAXIMUM_ITERATIONS):
-        labels, scores = _nearest(x, centroids)
-        inertia = max(total + float(w @ scores), 0.0)
-        if history is not None:
-            history.append(Iteration(inertia))
-        if before is not None and np.array_equal(labels, before):
-            break
-        if gain and previous - inertia <= gain * inertia:
-            break
-        previous, before = inertia, labels
-        centroids, mass = _means(x, w, labels, len(centroids))
-        empty = np.flatnonzero(mass == 0)
-        if len(empty):
-            # An empty cluster moves to the point that is served worst.
-            worst = np.argsort(-(w * (norms + scores)), kind="stable")[: len(empty)]
-            centroids[empty] = x[worst]
-            before = None
-    return centroids, inertia
-
-
-def _plus_plus(x: Matrix, w: Matrix, k: int, rng: np.random.Generator) -> Matrix:
+def _plus_plus(problem: Problem, k: int, rng: np.random.Generator) -> Matrix:
     """Greedy k-means++: of a few candidates, drawn by weight · distance², keep the best."""
+    x, w, norms = problem.x, problem.w, problem.norms
     candidates = 2 + int(np.log(k)) if k > 1 else 1
-    norms = (x**2).sum(axis=1)
-    chosen = np.empty((k, x.shape[1]))
+    chosen = np.empty((k, problem.d))
     first = int(np.searchsorted(np.cumsum(w), rng.random() * w.sum(), side="right"))
-    chosen[0] = x[min(first, len(x) - 1)]
-    closest = np.maximum(norms + (chosen[0] ** 2).sum() - 2.0 * x @ chosen[0], 0.0)
+    chosen[0] = x[min(first, problem.n - 1)]
+    closest = np.maximum(norms + (chosen[0] ** 2).sum() - 2.0 * chosen[0] @ problem.columns, 0.0)
     for index in range(1, k):
         cumulated = np.cumsum(w * closest)
         if cumulated[-1] <= 0:
-            chosen[index:] = x[rng.choice(len(x), k - index, replace=False)]
+            chosen[index:] = x[rng.choice(problem.n, k - index, replace=False)]
             break
         drawn = np.searchsorted(cumulated, rng.random(candidates) * cumulated[-1], side="right")
-        drawn = np.minimum(drawn, len(x) - 1)
-        distances = norms[:, None] + norms[drawn] - 2.0 * x @ x[drawn].T
+        drawn = np.minimum(drawn, problem.n - 1)
+        distances = norms + norms[drawn][:, None] - 2.0 * x[drawn] @ problem.columns
         np.maximum(distances, 0.0, out=distances)
-        np.minimum(distances, closest[:, None], out=distances)
-        best = int(np.argmin(w @ distances))
+        np.minimum(distances, closest, out=distances)
+        best = int(np.argmin(distances @ w))
         chosen[index] = x[drawn[best]]
-        closest = distances[:, best]
+        closest = distances[best]
     return chosen
 
 
-def _breathe(
-    x: Matrix, w: Matrix, centroids: Matrix, rng: np.random.Generator
-) -> tuple[Matrix, float]:
-    k = len(centroids)
-    norms = (x**2).sum(axis=1)
-    total = float(w @ norms)
-
-    def inertia_of(current: Matrix) -> float:
-        return max(total + float(w @ _nearest(x, current)[1]), 0.0)
-
-    best, lowest = centroids, inertia_of(centroids)
-    breath = min(BREATH, k)
+def _breathe(problem: Problem, centroids: Matrix, rng: np.random.Generator) -> tuple[Matrix, float]:
+    best, lowest = centroids, problem.inertia(problem.nearest(centroids)[1])
+    breath = min(BREATH, len(centroids))
     while breath > 0:
-        inflated, _ = _lloyd(x, w, _inhale(x, w, norms, best, breath, rng), SEARCH_GAIN)
-        deflated, inertia = _lloyd(x, w, _exhale(x, w, inflated, breath), SEARCH_GAIN)
+        inflated, _ = problem.lloyd(_inhale(problem, best, breath, rng), SEARCH_GAIN)
+        deflated, inertia = problem.lloyd(_exhale(problem, inflated, breath), SEARCH_GAIN)
         if inertia < lowest * (1.0 - WORTHWHILE):
             best, lowest = deflated, inertia
         else:
@@ -246,52 +290,32 @@ def _breathe(
     return best, lowest
 
 
-def _inhale(
-    x: Matrix, w: Matrix, norms: Matrix, centroids: Matrix, breath: int, rng: np.random.Generator
-) -> Matrix:
+def _inhale(problem: Problem, centroids: Matrix, breath: int, rng: np.random.Generator) -> Matrix:
     """Add a centroid beside each of those with the largest error."""
-    labels, scores = _nearest(x, centroids)
-    errors = np.bincount(labels, weights=w * (norms + scores), minlength=len(centroids))
-    mass = np.bincount(labels, weights=w, minlength=len(centroids))
+    labels, scores = problem.nearest(centroids)
+    errors = _sums(labels, problem.w * (problem.norms + scores), len(centroids))
+    mass = _sums(labels, problem.w, len(centroids))
     worst = np.argsort(-errors, kind="stable")[:breath]
     radius = np.sqrt(np.maximum(errors[worst], 0.0) / np.maximum(mass[worst], 1e-300))
-    step = rng.standard_normal((len(worst), x.shape[1]))
+    step = rng.standard_normal((len(worst), problem.d))
     step /= np.maximum(np.linalg.norm(step, axis=1, keepdims=True), 1e-300)
     return np.vstack([centroids, centroids[worst] + 0.1 * radius[:, None] * step])
 
 
-def _exhale(x: Matrix, w: Matrix, centroids: Matrix, breath: int) -> Matrix:
+def _exhale(problem: Problem, centroids: Matrix, breath: int) -> Matrix:
     """Remove the centroids of least utility, but not two neighbours at once."""
-    scores = x @ (-2.0 * centroids.T) + (centroids**2).sum(axis=1)
-    pair = np.argpartition(scores, 1, axis=1)[:, :2]
-    values = np.take_along_axis(scores, pair, axis=1)
-    nearer = values.argmin(axis=1)
-    own = np.take_along_axis(pair, nearer[:, None], axis=1)[:, 0]
-    loss = np.abs(values[:, 1] - values[:, 0])
-    utility = np.bincount(own, weights=w * loss, minlength=len(centroids))
+    labels, loss = problem.two_nearest(centroids)
+    utility = _sums(labels, problem.w * loss, len(centroids))
     gaps = ((centroids[:, None, :] - centroids[None, :, :]) ** 2).sum(axis=2)
     np.fill_diagonal(gaps, np.inf)
+    order = [int(index) for index in np.argsort(utility, kind="stable")]
     frozen: set[int] = set()
     removed: list[int] = []
-    for index in np.argsort(utility, kind="stable"):
-        if len(removed) == breath:
-            break
-        if int(index) in frozen:
-            continue
-        removed.append(int(index))
-        if len(frozen) + breath < len(centroids):
-            frozen.add(int(gaps[index].argmin()))
-    for index in np.argsort(utility, kind="stable"):
-        if len(removed) == breath:
-            break
-        if int(index) not in removed:
-            removed.append(int(index))
+    for index in order:
+        if len(removed) < breath and index not in frozen:
+            removed.append(index)
+            if len(frozen) + breath < len(centroids):
+                frozen.add(int(gaps[index].argmin()))
+    spare = [index for index in order if index not in removed]
+    removed += spare[: breath - len(removed)]
     return np.delete(centroids, removed, axis=0)
-
-
-def as_points(rows: Any) -> Matrix:
-    """Turn rows of numbers into a matrix; ragged or missing input is refused."""
-    try:
-        return np.asarray(rows, dtype=np.float64)
-    except (TypeError, ValueError) as error:
-        raise SegqlError("points must be rows of equal length, without NULL") from error

@@ -20,6 +20,8 @@ from segql.steps.transform_none import Identity
 LOWEST, HIGHEST = -4.0, 6.0
 #: Powers tried in one pass, and how many passes narrow the range before the curve is fitted.
 CANDIDATES, ROUNDS = 11, 4
+#: A power is tried while it neither overflows nor squeezes the column to the spacing of doubles.
+WIDEST, NARROWEST = 1e100, 2.0**-39
 
 
 @dataclass(frozen=True)
@@ -79,6 +81,10 @@ class TransformYeoJohnson(Transformer):
         if profile.count == 0 or profile.minimum == profile.maximum:
             return Identity()
         low, high = LOWEST, HIGHEST
+        fits = [power for power in np.linspace(low, high, 101) if _reach(profile, power) <= WIDEST]
+        if not fits:
+            return Identity()
+        low, high = float(min(fits)), float(max(fits))
         slope = yield from self._mean_signed_log(prepared, profile, statistics)
         powers = np.linspace(low, high, CANDIDATES)
         likelihoods = powers
@@ -94,13 +100,17 @@ class TransformYeoJohnson(Transformer):
             moments: list[Moments] = [answers[request] for request in requests]
             likelihoods = np.array(
                 [
-                    -0.5 * math.log(max(m.variance, 1e-300)) + (power - 1.0) * slope
+                    _likelihood(m, float(power), slope)
                     for m, power in zip(moments, powers, strict=True)
                 ]
             )
+            if not np.isfinite(likelihoods).any():
+                return Identity()
             best = int(np.argmax(likelihoods))
             if round_number < ROUNDS - 1:
                 low, high = powers[max(best - 1, 0)], powers[min(best + 1, CANDIDATES - 1)]
+        if not np.isfinite(likelihoods).all():
+            return YeoJohnson(float(powers[best]))
         fitted = Polynomial.fit(powers, likelihoods, 6)
         roots = fitted.deriv().roots()
         inside = [
@@ -124,6 +134,22 @@ class TransformYeoJohnson(Transformer):
         statistics.know(ProfileOf(request.expression), transformed(profile, transform))
         answers = yield [request]
         return float(answers[request].mean)
+
+
+def _reach(profile: Profile, power: float) -> float:
+    """Largest absolute value under a power; infinity when it overflows."""
+    transform = YeoJohnson(float(power))
+    try:
+        return max(abs(transform.value(profile.minimum)), abs(transform.value(profile.maximum)))
+    except OverflowError:
+        return math.inf
+
+
+def _likelihood(moments: Moments, power: float, slope: float) -> float:
+    """Log-likelihood of a power, by row; −∞ where too few digits of the column are left."""
+    if moments.deviation <= NARROWEST * abs(moments.mean):
+        return -math.inf
+    return -0.5 * math.log(moments.variance) + (power - 1.0) * slope
 
 
 class _SignedLog(Transform):

@@ -1,0 +1,55 @@
+"""Fixtures of the whole suite: connections, a small shop, and the real data."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import duckdb
+import pytest
+
+ROOT = Path(__file__).resolve().parents[1]
+#: Files that DuckDB 1.4 and later open.
+OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
+
+
+@pytest.fixture
+def con() -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a database in memory."""
+    connection = duckdb.connect(":memory:")
+    yield connection
+    connection.close()
+
+
+@pytest.fixture
+def shop_file(tmp_path: Path) -> Path:
+    """Name a database file that does not exist yet."""
+    return tmp_path / "shop.duckdb"
+
+
+@pytest.fixture(scope="session")
+def cli() -> str:
+    """Find the DuckDB command line beside this Python."""
+    found = shutil.which("duckdb", path=os.path.dirname(sys.executable))
+    assert found, "the duckdb command line is missing: pip install duckdb-cli"
+    return found
+
+
+@pytest.fixture(scope="session")
+def data_dir() -> Callable[[str], Path]:
+    """Find a real data file; skip where it is absent, fail where SEGQL_REQUIRE_DATA=1."""
+
+    def find(name: str) -> Path:
+        folder = Path(os.environ.get("SEGQL_DATA") or ROOT.parent / "shared" / "data")
+        path = folder / name
+        if not path.exists():
+            reason = f"the real data {path} is absent (SEGQL_DATA names another folder)"
+            if os.environ.get("SEGQL_REQUIRE_DATA") == "1":
+                pytest.fail(reason)
+            pytest.skip(reason)
+        return path
+
+    return find
