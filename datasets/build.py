@@ -285,7 +285,7 @@ def print_summary(database: Path, dbt_vars: dict[str, Any]) -> None:
             "" if value is None else f"{value:,.2f}",
             "" if days is None else f"{days:,.0f}",
         )
-    console = Console(width=None if sys.stdout.isatty() else 120)
+    console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(table)
     print(f"What to try next, in any DuckDB client, on {database}:")
     print("  from segql.predict('customers', 'features.customer_features') limit 5;")

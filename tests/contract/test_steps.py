@@ -442,7 +442,7 @@ def test_frequency(con: duckdb.DuckDBPyConnection) -> None:
     shares = train["level"].value_counts(normalize=True, dropna=False)
     share_of_null = train["level"].isna().mean()
     for name, frame in (("train", train), ("later", later)):
-        expected = frame["level"].map(shares.to_dict()).astype(float).to_numpy()
+        expected = frame["level"].map(shares.to_dict()).astype(float).to_numpy(copy=True)
         expected[frame["level"].isna()] = share_of_null
         expected = np.nan_to_num(expected)
         assert_rows_equal(prepared(con, model, name)[:, 0], expected, name)

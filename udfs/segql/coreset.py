@@ -8,6 +8,7 @@ import numpy as np
 from sqlglot import exp
 
 from segql import sql
+from segql.clusterers.kmeans import Problem
 from segql.engines.duckdb import DuckDBEngine
 from segql.features import SOURCE
 from segql.recipe import Recipe
@@ -62,10 +63,7 @@ def draw(
     awaited = [feature.raw for feature in recipe.awaiting_stand_in()]
     carried = [
         sql.alias(sql.column(id_column, SOURCE), f"{sql.SCRATCH}id"),
-        *(
-            sql.alias(raw, f"{sql.SCRATCH}input{index}")
-            for index, raw in enumerate(awaited)
-        ),
+        *(sql.alias(raw, f"{sql.SCRATCH}input{index}") for index, raw in enumerate(awaited)),
     ]
     exact = rows <= SIZE
     points = [
@@ -137,3 +135,13 @@ def stand_ins(engine: DuckDBEngine, coreset: Coreset, recipe: Recipe) -> dict[st
         middle = int(np.searchsorted(reached, reached[-1] / 2))
         medians[feature.name] = float(values[order][middle])
     return medians
+
+
+def fetch(engine: DuckDBEngine, coreset: Coreset, size: int) -> Problem:
+    """Bring the weighted points to Python, in canonical order."""
+    names = [f"p{index}" for index in range(size)]
+    listed = ", ".join(f"point[{index + 1}] as {name}" for index, name in enumerate(names))
+    fetched = engine.arrays(
+        f"select {listed}, weight from {sql.text(coreset.table)} order by point, weight"
+    )
+    return Problem(np.stack([fetched[name] for name in names], axis=1), fetched["weight"])

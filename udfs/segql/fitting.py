@@ -44,10 +44,11 @@ def learn_model(engine: DuckDBEngine, data: Input, request: Request) -> Model:
             )
         learned.complete(coreset.stand_ins(engine, sample, learned))
         result = _cluster(engine, sample.table, request)
+        points = None if sample.exact else coreset.fetch(engine, sample, space.size)
     finally:
         engine.drop(sample.table)
     space = Space(learned.dimensions(), projection)
-    polished = polish(engine, data.source, space, np.array(result["centroids"]))
+    polished = polish(engine, data.source, space, np.array(result["centroids"]), points)
     figures = exact_figures(engine, data.source, polished.assignment, space.bounds, polished.sums)
     return Model(
         name=request.name,
