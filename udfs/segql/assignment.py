@@ -44,7 +44,10 @@ class NearestCentroid:
         biases = (self.centroids**2).sum(axis=1) - 2.0 * self.centroids @ self.space.shift
         if constants is not None:
             biases = biases + np.asarray(constants)
-        return [self.space.linear(weights[index], float(biases[index])) for index in range(self.k)]
+        return [
+            self.space.linear(weights[index], float(biases[index]), strict=True)
+            for index in range(self.k)
+        ]
 
     def squared_norm(self) -> exp.Expr:
         """SQL of ‖p‖², over the columns of :meth:`scored`."""

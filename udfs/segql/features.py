@@ -36,7 +36,7 @@ class Dimension:
 
     ``base`` is SQL, everything else is linear and is folded into the weights of whatever
     follows. ``mean`` and ``variance`` are of ``base`` over all rows; ``bound`` is the largest
-    |base − origin| seen.
+    |base − origin| seen; ``nullable`` axes are NULL for a row that misses the column.
     """
 
     name: str
@@ -48,6 +48,7 @@ class Dimension:
     mean: float
     variance: float
     bound: float
+    nullable: bool = False
 
 
 @dataclass(frozen=True)
@@ -110,6 +111,7 @@ class NumberFeature:
             self.moments.mean,
             self.moments.variance,
             self.bound,
+            nullable=self.imputation.value is None,
         )
         if self.indicator:
             share = self.profile.missing / max(self.profile.count + self.profile.missing, 1)

@@ -11,12 +11,14 @@ from sqlglot import exp
 
 from segql import coreset, keys, sql
 from segql.clusterers.polish import Polished, polish
+from segql.diagnostics import euclidean_silhouette
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
 from segql.functions.session import check_components
 from segql.learning import learn
 from segql.metrics import ExactFigures, exact_figures
 from segql.model import Iteration, Model, Segment
+from segql.progress import Report
 from segql.recipe import Recipe
 from segql.registry import Registry, contingency
 from segql.selection import Trial, parse_k
@@ -25,14 +27,16 @@ from segql.statistics import Statistics
 from segql.training import Input, Request
 
 
-def learn_model(engine: DuckDBEngine, data: Input, request: Request) -> Model:
+def learn_model(engine: DuckDBEngine, data: Input, request: Request, report: Report) -> Model:
     """Learn recipe, projection, coreset, clusters and metrics; keys are those of a first fit."""
+    report("learning the recipe")
     statistics = Statistics(engine, data.source)
     learned = learn(statistics, data.plans, data.decisions, auto=request.features == "auto")
-    projection = _project(statistics, learned, request.pca, data.rows)
+    projection = _project(statistics, learned, request.pca)
     space = Space(learned.dimensions(), projection)
     if not float(space.variance.sum()) > 0:
         raise SegqlError("all rows are equal on the features: there is nothing to segment")
+    report("drawing the coreset")
     sample = coreset.draw(
         engine, data.source, space, learned,
         id_column=data.id, rows=data.rows, seed=request.seed,
@@ -43,12 +47,18 @@ def learn_model(engine: DuckDBEngine, data: Input, request: Request) -> Model:
                 "no row can be scored: each misses a feature whose impute option is none"
             )
         learned.complete(coreset.stand_ins(engine, sample, learned))
+        report("clustering")
         result = _cluster(engine, sample.table, request)
-        points = None if sample.exact else coreset.fetch(engine, sample, space.size)
+        points = coreset.fetch(engine, sample, space.size)
     finally:
         engine.drop(sample.table)
     space = Space(learned.dimensions(), projection)
-    polished = polish(engine, data.source, space, np.array(result["centroids"]), points)
+    report("polishing")
+    polished = polish(
+        engine, data.source, space, np.array(result["centroids"]), None if sample.exact else points
+    )
+    report("measuring")
+    euclidean = euclidean_silhouette(points, polished.assignment.centroids, request.seed)
     figures = exact_figures(engine, data.source, polished.assignment, space.bounds, polished.sums)
     return Model(
         name=request.name,
@@ -67,11 +77,14 @@ def learn_model(engine: DuckDBEngine, data: Input, request: Request) -> Model:
             "coreset_rows": sample.rows,
             "is_exact": sample.exact,
             "unscorable_count": figures.unscorable,
+            "elbow": result["elbow"],
+            "prefers_one": result["prefers_one"],
+            **euclidean,
         },
     )
 
 
-def _project(statistics: Statistics, learned: Recipe, pca: Any, rows: int) -> Projection | None:
+def _project(statistics: Statistics, learned: Recipe, pca: Any) -> Projection | None:
     if pca is None:
         return None
     axes = learned.dimensions()
@@ -82,8 +95,11 @@ def _project(statistics: Statistics, learned: Recipe, pca: Any, rows: int) -> Pr
         [max(axis.bound, 1.0) for axis in axes],
     )
     factors = np.array([axis.factor for axis in axes])
-    means = np.array([(axis.mean - axis.origin) * axis.factor + axis.offset for axis in axes])
-    return fit_projection(covariance * np.outer(factors, factors), means, rows, wanted)
+    origins = np.array([axis.origin for axis in axes])
+    offsets = np.array([axis.offset for axis in axes])
+    means = (covariance.means - origins) * factors + offsets
+    scaled = covariance.matrix * np.outer(factors, factors)
+    return fit_projection(scaled, means, covariance.count, wanted)
 
 
 def _cluster(engine: DuckDBEngine, table: exp.Table, request: Request) -> dict[str, Any]:

@@ -211,7 +211,7 @@ def _drop_near_copies(
         [item.base for item in numbers],
         [item.moments.mean for item in numbers],
         [item.bound for item in numbers],
-    )
+    ).matrix
     deviations = np.sqrt(np.maximum(np.diag(matrix), 1e-300))
     correlations = matrix / np.outer(deviations, deviations)
     dropped: set[str] = set()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import time
+from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
@@ -19,6 +20,7 @@ from segql.fitting import keep_keys, learn_model
 from segql.functions.session import register_functions
 from segql.metrics import exact_figures, observed_bounds
 from segql.model import Model
+from segql.progress import progress
 from segql.registry import Registry
 from segql.selection import parse_k
 from segql.training import Request, aliased, training_input
@@ -91,9 +93,12 @@ def fit(
     if request.name is not None:
         engine.warn_about_storage()
         registry.prepare()
-    with training_input(engine, request, registry) as data:
-        model = learn_model(engine, data, request)
+    with progress(f"segql: {request.name or 'fit'}") as report, ExitStack() as stack:
+        report("checking ids")
+        data = stack.enter_context(training_input(engine, request, registry))
+        model = learn_model(engine, data, request, report)
         if request.name is not None:
+            report("storing")
             keep_keys(engine, registry, model, data)
         model.info |= {
             "relation": request.relation,

@@ -25,6 +25,8 @@ TABLES: dict[str, str] = {
         relation varchar, requested_by varchar, fitted_at timestamptz not null, seconds double,
         seed bigint, options varchar, input_hash varchar, row_count bigint,
         unscorable_count bigint, coreset_rows bigint, is_exact boolean, reason varchar,
+        elbow integer, prefers_one boolean, silhouette_euclidean double,
+        silhouette_euclidean_error double, silhouette_euclidean_rows bigint,
         {", ".join(f"{name} {'bigint' if name == 'n' else 'double'}" for name in METRICS)},
         segql_version varchar, duckdb_version varchar, state varchar not null,
         score_sql varchar not null, publish_sql varchar[] not null,
@@ -45,8 +47,9 @@ TABLES: dict[str, str] = {
         cumulative_explained_variance_ratio double""",
     "trials": f"""{_VERSIONED}, k integer, inertia double, silhouette double,
         silhouette_low double, silhouette_high double, davies_bouldin double,
-        calinski_harabasz double, gap double, stability double, smallest_share double,
-        chosen boolean, reason varchar""",
+        calinski_harabasz double, gap double, gap_error double, stability double,
+        smallest_share double,
+        is_elbow boolean, chosen boolean, reason varchar""",
     "training_info": f"""{_VERSIONED}, training_run integer, iteration integer, phase varchar,
         loss double, learning_rate double, duration_ms double,
         cluster_info struct(centroid_id integer, cluster_radius double, cluster_size bigint)[]""",
@@ -145,7 +148,7 @@ class Registry:
             Trial(*item)
             for item in self.engine.rows(
                 "select k, inertia, silhouette, silhouette_low, silhouette_high, davies_bouldin, "
-                "calinski_harabasz, stability, smallest_share from segql.trials "
+                "calinski_harabasz, gap, gap_error, stability, smallest_share from segql.trials "
                 "where model_name = ? and model_version = ? order by k",
                 arguments,
             )
@@ -274,6 +277,7 @@ class Registry:
                 key
                 | vars(trial)
                 | {
+                    "is_elbow": trial.k == info.get("elbow"),
                     "chosen": trial.k == model.k,
                     "reason": model.reason if trial.k == model.k else None,
                 }

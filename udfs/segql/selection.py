@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from kneed import KneeLocator
+
 from segql.clusterers.kmeans import KMeansFit, Matrix, Points, fit_kmeans, nearest
 from segql.diagnostics import quality, stability
 from segql.errors import SegqlError
+from segql.gap import Gap, GapStatistic, prefers_one_segment
 
 #: Every segment must hold this share of the customers …
 SMALLEST_SHARE = 0.02
@@ -30,17 +34,25 @@ class Trial:
     silhouette_high: float
     davies_bouldin: float
     calinski_harabasz: float
+    gap: float
+    gap_error: float
     stability: float
     smallest_share: float
 
 
 @dataclass(frozen=True)
 class Choice:
-    """The chosen fit among all trials."""
+    """The chosen fit among all trials, and what the whole range says.
+
+    ``elbow`` is the knee of the inertia curve, None when it has none; ``prefers_one`` says that
+    the gap statistic finds no more structure in any k tried than in one segment.
+    """
 
     fit: KMeansFit
     trials: tuple[Trial, ...]
     reason: str
+    elbow: int | None = None
+    prefers_one: bool = False
 
 
 def parse_k(k: Any) -> tuple[int, int]:
@@ -79,13 +91,32 @@ def choose_k(points: Points, low: int, high: int, seed: int) -> Choice:
     low = min(low, high)
     fits: dict[int, KMeansFit] = {}
     trials: list[Trial] = []
+    gaps = GapStatistic(points, seed)
     for k in range(low, high + 1):
         fits[k] = fit_kmeans(points, k, seed)
-        trials.append(_trial(points, fits[k], seed))
+        trials.append(_trial(points, fits[k], gaps.of(k), seed))
+    prefers_one = prefers_one_segment(
+        gaps.of(1), (Gap(trial.gap, trial.gap_error) for trial in trials if trial.k > 1)
+    )
     if single:
-        return Choice(fits[low], tuple(trials), f"k = {low} was asked for")
+        reason = f"k = {low} was asked for"
+        return Choice(fits[low], tuple(trials), reason, None, prefers_one)
     chosen, reason = decide(trials)
-    return Choice(fits[chosen], tuple(trials), reason)
+    elbow = find_elbow([trial.k for trial in trials], [trial.inertia for trial in trials])
+    return Choice(fits[chosen], tuple(trials), reason, elbow, prefers_one)
+
+
+def find_elbow(ks: Sequence[int], inertias: Sequence[float]) -> int | None:
+    """Knee of the inertia curve, None when it bends nowhere.
+
+    Kneedle (Satopää et al. 2011) on the decreasing, convex curve.
+    """
+    if len(ks) < 3:
+        return None
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = KneeLocator(ks, inertias, curve="convex", direction="decreasing").elbow
+    return None if found is None else int(found)
 
 
 def decide(trials: Sequence[Trial]) -> tuple[int, str]:
@@ -117,7 +148,7 @@ def decide(trials: Sequence[Trial]) -> tuple[int, str]:
     )
 
 
-def _trial(points: Points, fit: KMeansFit, seed: int) -> Trial:
+def _trial(points: Points, fit: KMeansFit, gap: Gap, seed: int) -> Trial:
     labels = nearest(points.values, fit.centroids - points.center)
     measured = quality(points, labels)
     return Trial(
@@ -128,6 +159,8 @@ def _trial(points: Points, fit: KMeansFit, seed: int) -> Trial:
         silhouette_high=measured.silhouette_high,
         davies_bouldin=measured.davies_bouldin,
         calinski_harabasz=measured.calinski_harabasz,
+        gap=gap.gap,
+        gap_error=gap.error,
         stability=_weakest(points, fit.centroids, seed),
         smallest_share=measured.smallest_share,
     )

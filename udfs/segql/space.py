@@ -117,13 +117,16 @@ class Space:
         """SQL of each coordinate, over the columns of :meth:`inputs`."""
         return [self.linear(self.matrix[row], float(self.shift[row])) for row in range(self.size)]
 
-    @staticmethod
-    def linear(weights: Matrix, bias: float) -> exp.Expr:
-        """SQL of weights · u + bias; zero weights leave no trace."""
+    def linear(self, weights: Matrix, bias: float, *, strict: bool = False) -> exp.Expr:
+        """SQL of weights · u + bias; zero weights leave no trace.
+
+        With ``strict`` they do where u may be NULL: LEAST passes over a NULL, so a row that misses
+        a column must be NULL in every score.
+        """
         terms: list[exp.Expr] = [
             sql.product(sql.scratch(f"u{index}"), sql.number(float(weight)))
-            for index, weight in enumerate(weights)
-            if weight != 0
+            for index, (weight, axis) in enumerate(zip(weights, self.dimensions, strict=True))
+            if weight != 0 or (strict and axis.nullable)
         ]
         if bias != 0 or not terms:
             terms.append(sql.number(bias))

@@ -9,6 +9,7 @@ from fractions import Fraction
 from typing import Any, TypeVar
 
 import numpy as np
+from numpy.typing import NDArray
 from sqlglot import exp
 
 from segql import sql
@@ -65,6 +66,15 @@ class Levels:
     def count(self) -> int:
         """Rows, NULL included."""
         return self.missing + sum(count for _, count in self.counts)
+
+
+@dataclass(frozen=True)
+class Covariance:
+    """Covariance (divisor n) and means of columns, over the ``count`` rows without a NULL."""
+
+    matrix: NDArray[np.float64]
+    means: NDArray[np.float64]
+    count: int
 
 
 @dataclass(frozen=True)
@@ -333,8 +343,8 @@ class Statistics:
 
     def covariance(
         self, values: list[exp.Expr], means: list[float], bounds: list[float]
-    ) -> np.ndarray[Any, np.dtype[np.float64]]:
-        """Covariance matrix (divisor n) of expressions without NULL, rows with a NULL left out.
+    ) -> Covariance:
+        """Covariance matrix of expressions, rows with a NULL left out.
 
         Parameters
         ----------
@@ -347,7 +357,7 @@ class Statistics:
 
         Returns
         -------
-        numpy.ndarray of shape (columns, columns)
+        Covariance
         """
         size = len(values)
         centred = [
@@ -373,7 +383,8 @@ class Statistics:
         matrix = np.zeros((size, size))
         for index, (i, j) in enumerate(pairs):
             matrix[i, j] = matrix[j, i] = float(sums[size + index] - sums[i] * sums[j])
-        return matrix
+        exact = [float(Fraction(mean) + off) for mean, off in zip(means, sums[:size], strict=True)]
+        return Covariance(matrix, np.array(exact), int(row[0]))
 
 
 def _bound(value: float) -> str:

@@ -219,10 +219,15 @@ def fit_kmeans(points: Points, k: int, seed: int) -> KMeansFit:
 
 def refine_kmeans(points: Points, k: int, seed: int, starts: int) -> Matrix:
     """Cluster anew from k-means++ starts, without a search: what a bootstrap asks for."""
-    rng = np.random.default_rng([seed, k])
     problem = Problem(points.values, points.weights)
+    return start_kmeans(problem, k, seed, starts)[0] + points.center
+
+
+def start_kmeans(problem: Problem, k: int, seed: int, starts: int) -> tuple[Matrix, float]:
+    """Best of a few k-means++ starts: centroids and inertia."""
+    rng = np.random.default_rng([seed, k])
     fits = [problem.lloyd(_plus_plus(problem, k, rng), SEARCH_GAIN) for _ in range(starts)]
-    return min(fits, key=lambda result: result[1])[0] + points.center
+    return min(fits, key=lambda result: result[1])
 
 
 def nearest(points: Matrix, centroids: Matrix) -> Labels:

@@ -37,6 +37,8 @@ TRIAL = pa.struct(
         ("silhouette_high", pa.float64()),
         ("davies_bouldin", pa.float64()),
         ("calinski_harabasz", pa.float64()),
+        ("gap", pa.float64()),
+        ("gap_error", pa.float64()),
         ("stability", pa.float64()),
         ("smallest_share", pa.float64()),
     ]
@@ -48,6 +50,8 @@ KMEANS = pa.struct(
         ("inertia", pa.float64()),
         ("k", pa.int32()),
         ("reason", pa.string()),
+        ("elbow", pa.int32()),
+        ("prefers_one", pa.bool_()),
         ("iterations", DOUBLES),
         ("trials", pa.list_(TRIAL)),
     ]
@@ -145,6 +149,8 @@ def kmeans(points: Any, k: Any, options: Any = None) -> dict[str, Any] | None:
         "inertia": choice.fit.inertia,
         "k": len(centroids),
         "reason": choice.reason,
+        "elbow": choice.elbow,
+        "prefers_one": choice.prefers_one,
         "iterations": [iteration.inertia for iteration in choice.fit.iterations],
         "trials": [asdict(trial) for trial in choice.trials],
     }
@@ -159,6 +165,9 @@ def _by_size(fit: KMeansFit, weights: Any) -> tuple[Any, Any]:
     return fit.centroids[order], rank[fit.labels]
 
 
+_SCALARS = {"double": "DOUBLE", "int32": "INTEGER", "string": "VARCHAR", "bool": "BOOLEAN"}
+
+
 def _sql_type(kind: Any) -> str:
     """DuckDB's name of an Arrow type, so that each result is declared once."""
     if pa.types.is_struct(kind):
@@ -166,7 +175,7 @@ def _sql_type(kind: Any) -> str:
         return f"STRUCT({fields})"
     if pa.types.is_list(kind):
         return f"{_sql_type(kind.value_type)}[]"
-    return {"double": "DOUBLE", "int32": "INTEGER", "string": "VARCHAR"}[str(kind)]
+    return _SCALARS[str(kind)]
 
 
 FUNCTIONS = tuple(

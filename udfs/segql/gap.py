@@ -1,0 +1,78 @@
+"""The gap statistic: is there more structure than in uniform points of the same extent?"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from segql.clusterers.kmeans import Points, Problem, one_thread, start_kmeans
+
+#: Uniform reference sets, points of each, and k-means++ starts of each clustering.
+REFERENCES, SAMPLE, STARTS = 10, 1000, 2
+
+
+@dataclass(frozen=True)
+class Gap:
+    """Gap of one k, and the standard error that a choice of k allows for."""
+
+    gap: float
+    error: float
+
+
+class GapStatistic:
+    """Gaps of any k on one sample of the points.
+
+    Parameters
+    ----------
+    points : Points
+        The weighted points; at most a thousand are drawn from them.
+    seed : int
+
+    Notes
+    -----
+    Tibshirani, Walther & Hastie (2001), references uniform over the box along the principal
+    axes (their variant b). Data and references are clustered in the same way, from the same
+    number of starts, so that the search is no part of the difference.
+    """
+
+    def __init__(self, points: Points, seed: int) -> None:
+        self.seed = seed
+        rng = np.random.default_rng([seed, 11])
+        with one_thread():
+            problem = Problem(points.values, points.weights)
+            size = min(SAMPLE, max(problem.n, int(min(points.weights.sum(), SAMPLE))))
+            whole = problem.n <= size and bool(np.all(points.weights == 1))
+            self._data = problem if whole else problem.sample(size, rng)
+            self._references = [self._reference(rng) for _ in range(REFERENCES)]
+
+    def _reference(self, rng: np.random.Generator) -> Problem:
+        x, w = self._data.x, self._data.w
+        center = w @ x / w.sum()
+        axes = np.linalg.svd((x - center) * np.sqrt(w)[:, None], full_matrices=False)[2]
+        turned = (x - center) @ axes.T
+        low, high = turned.min(axis=0), turned.max(axis=0)
+        drawn = rng.uniform(low, high, (int(w.sum()), len(low)))
+        return Problem(drawn @ axes, np.ones(len(drawn)))
+
+    def of(self, k: int) -> Gap:
+        """Gap and standard error of k clusters."""
+        with one_thread():
+            observed = self._dispersion(self._data, k)
+            expected = np.array([self._dispersion(item, k) for item in self._references])
+        error = float(expected.std() * np.sqrt(1.0 + 1.0 / REFERENCES))
+        return Gap(float(expected.mean() - observed), error)
+
+    def _dispersion(self, problem: Problem, k: int) -> float:
+        inertia = start_kmeans(problem, k, self.seed, STARTS)[1]
+        return float(np.log(max(inertia, 1e-300)))
+
+
+def prefers_one_segment(one: Gap, others: Iterable[Gap]) -> bool:
+    """Whether no k tried beats one segment by more than its standard error.
+
+    The paper stops at the first k that its successor does not beat; clusters of clusters, whose
+    gap dips before it rises, would stop it at one.
+    """
+    return all(one.gap >= other.gap - other.error for other in others)
