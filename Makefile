@@ -8,7 +8,7 @@ SEED ?= 42
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test lint format clean
+.PHONY: demo test lint format bench clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
@@ -21,8 +21,8 @@ test: $(STAMP) lint
 
 ## lint: formatting, types, SQL style, dbt deprecations
 lint: $(STAMP)
-	$(BIN)/ruff check udfs tests datasets
-	$(BIN)/ruff format --check udfs tests datasets
+	$(BIN)/ruff check udfs tests datasets bench
+	$(BIN)/ruff format --check udfs tests datasets bench
 	$(BIN)/mypy
 	cd dbt_project && ../$(BIN)/dbt --quiet deps --profiles-dir ..
 	$(BIN)/dbt --quiet parse --show-all-deprecations --no-partial-parse --warn-error \
@@ -30,8 +30,8 @@ lint: $(STAMP)
 	$(BIN)/sqlfluff lint --disable-progress-bar dbt_project/models dbt_project/tests datasets
 
 format: $(STAMP)
-	$(BIN)/ruff check --fix udfs tests datasets
-	$(BIN)/ruff format udfs tests datasets
+	$(BIN)/ruff check --fix udfs tests datasets bench
+	$(BIN)/ruff format udfs tests datasets bench
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "segql needs Python 3.11 or later, this is " + sys.version.split()[0])'
@@ -39,6 +39,12 @@ $(STAMP): pyproject.toml constraints.txt
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[dev]'
 	@touch $@
+
+## bench: compare with the peers on the same rows (ROWS=1000000, RUNS=3)
+ROWS ?= 1000000
+RUNS ?= 3
+bench: $(STAMP)
+	$(BIN)/python bench/run.py --rows $(ROWS) --runs $(RUNS)
 
 clean:
 	rm -rf $(VENV) build dist *.egg-info udfs/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -91,14 +91,15 @@ def fit(
     register_functions(con)
     registry = Registry(engine)
     if request.name is not None:
+        registry.check_writable()
         engine.warn_about_storage()
-        registry.prepare()
     with progress(f"segql: {request.name or 'fit'}") as report, ExitStack() as stack:
         report("checking ids")
         data = stack.enter_context(training_input(engine, request, registry))
         model = learn_model(engine, data, request, report)
         if request.name is not None:
             report("storing")
+            registry.prepare()
             keep_keys(engine, registry, model, data)
         model.info |= {
             "relation": request.relation,
@@ -168,10 +169,13 @@ def evaluate(
     if relation is None:
         return model.metrics
     table = engine.relation(relation)
-    _require_features(model, engine.columns(table), relation)
-    source = aliased(table)
-    bounds = np.maximum(observed_bounds(engine, source, model.space), 1e-300)
-    return exact_figures(engine, source, model.assignment, bounds).metrics
+    try:
+        _require_features(model, engine.columns(table), relation)
+        source = aliased(table)
+        bounds = np.maximum(observed_bounds(engine, source, model.space), 1e-300)
+        return exact_figures(engine, source, model.assignment, bounds).metrics
+    finally:
+        engine.release(table)
 
 
 def load(con: duckdb.DuckDBPyConnection, name: str, *, version: int | None = None) -> Model:
@@ -195,10 +199,14 @@ def models(con: duckdb.DuckDBPyConnection) -> pd.DataFrame:
         import pandas as pd
 
         return pd.DataFrame(columns=[name.strip() for name in columns.split(",")])
-    frame: pd.DataFrame = con.execute(
-        f"select {columns} from segql.models where is_published "
-        "order by model_name, model_version desc"
-    ).df()
+    frame: pd.DataFrame = (
+        con.sql(
+            f"select {columns} from segql.models where is_published "
+            "order by model_name, model_version desc"
+        )
+        .to_arrow_table()
+        .to_pandas()
+    )
     return frame
 
 

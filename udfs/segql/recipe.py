@@ -140,6 +140,10 @@ def plan(
             f"features got {features!r}; accepted: 'auto', a list of columns, or "
             "{column: {option: value}}"
         )
+    if not isinstance(features, Mapping):
+        odd = [given for given in features if not isinstance(given, str)]
+        if odd:
+            raise SegqlError(f"features holds {odd[0]!r}; accepted: column names")
     wanted = features if isinstance(features, Mapping) else dict.fromkeys(features)
     if not wanted:
         raise SegqlError("features is empty; accepted: at least one column")

@@ -73,13 +73,24 @@ class Registry:
         )
         return bool(found[0][0])
 
-    def prepare(self) -> None:
-        """Create schema, tables and shared macros, once per schema version."""
+    def check_writable(self) -> None:
+        """Refuse a database that a model cannot be stored in, before anything is learned."""
+        rows = self.engine.rows(
+            "select readonly from duckdb_databases() where database_name = current_database()"
+        )
+        if rows and rows[0][0]:
+            raise SegqlError(
+                f"the database {self.engine.database!r} is attached read-only: a named model "
+                "cannot be stored in it; fit with name=None, or open it for writing"
+            )
         if self.engine.database.lower() == "segql":
             raise SegqlError(
                 "the database is itself called 'segql', which makes every segql.name ambiguous; "
                 "attach or name the file differently"
             )
+
+    def prepare(self) -> None:
+        """Create schema, tables and shared macros, once per schema version."""
         with REGISTRY_LOCK, self.engine.transaction():
             if self._schema_version() == SCHEMA_VERSION:
                 return

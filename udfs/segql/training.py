@@ -69,7 +69,16 @@ def aliased(table: exp.Table) -> exp.Expr:
 @contextmanager
 def training_input(engine: DuckDBEngine, request: Request, registry: Registry) -> Iterator[Input]:
     """Resolve the relation, check it, and copy what is not a stored table."""
-    table = engine.relation(request.relation)
+    given = engine.relation(request.relation)
+    try:
+        yield from _resolved(engine, given, request, registry)
+    finally:
+        engine.release(given)
+
+
+def _resolved(
+    engine: DuckDBEngine, table: exp.Table, request: Request, registry: Registry
+) -> Iterator[Input]:
     columns = engine.columns(table)
     id_column = recipe.match_column(request.id, columns, "id")
     reserved = [name for name in columns if name.lower().startswith(sql.SCRATCH)]

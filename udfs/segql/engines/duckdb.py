@@ -66,17 +66,24 @@ class DuckDBEngine:
     @contextmanager
     def transaction(self) -> Iterator[None]:
         """Commit on success, roll back on error; inside a caller's transaction, join it."""
-        try:
-            self.connection.begin()
-        except duckdb.TransactionException:
+        if self.in_transaction():
             yield
             return
+        self.connection.begin()
         try:
             yield
         except BaseException:
             self.connection.rollback()
             raise
         self.connection.commit()
+
+    def in_transaction(self) -> bool:
+        """Tell whether the caller has begun a transaction: two statements then share its id.
+
+        A second BEGIN would tell as well, but aborts the transaction on DuckDB 2.0.
+        """
+        first, second = (self.rows("select txid_current()") for _ in range(2))
+        return first == second
 
     # -- relations ---------------------------------------------------------------------------
 
@@ -116,7 +123,8 @@ class DuckDBEngine:
                 raise SegqlError(f"expected a relation or one SELECT, got {text[:80]!r}")
             self.run(f"create temporary view {sql.text(view)} as {text}")
         except duckdb.Error as error:
-            raise SegqlError(f"the query cannot be read: {error}") from error
+            said = " ".join(str(error).split("\n\nLINE ")[0].split())
+            raise SegqlError(f"the query cannot be read: {said}") from error
         return view
 
     @staticmethod
@@ -175,6 +183,11 @@ class DuckDBEngine:
     def temporary(purpose: str) -> exp.Table:
         """Name a temporary table that nothing else can hold."""
         return exp.to_table(f"temp.main.{sql.SCRATCH}{purpose}_{uuid.uuid4().hex[:12]}")
+
+    def release(self, source: exp.Table) -> None:
+        """Drop the temporary view that :meth:`relation` made of a query; leave anything else."""
+        if source.name.startswith(f"{sql.SCRATCH}query_"):
+            self.run(f"drop view if exists {sql.text(source)}")
 
     def drop(self, table: exp.Table) -> None:
         """Drop a temporary table."""

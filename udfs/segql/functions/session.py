@@ -220,23 +220,19 @@ def register_functions(con: duckdb.DuckDBPyConnection) -> None:
             f"where function_name in ({names})"
         ).fetchall()
     }
-    for function in FUNCTIONS:
-        if function.name in known:
-            continue
-        try:
-            # parameters None: any number of arguments of any type reach the function.
-            con.create_function(
-                function.name,
-                by_row(function.result, function.compute),
-                None,
-                duckdb.sqltype(function.sql_type),
-                type=PythonUDFType.ARROW,
-                null_handling=FunctionNullHandling.SPECIAL,
-            )
-        except duckdb.Error as error:
-            if "transaction" in str(error).lower():
-                raise SegqlError(
-                    "DuckDB creates no function inside a transaction: call segql.register(con) "
-                    "before BEGIN"
-                ) from error
-            raise
+    missing = [function for function in FUNCTIONS if function.name not in known]
+    if missing and DuckDBEngine(con).in_transaction():
+        # A rollback would take them back, and the connection would refuse to make them again.
+        raise SegqlError(
+            "functions are not created inside a transaction: call segql.register(con) before BEGIN"
+        )
+    for function in missing:
+        # parameters None: any number of arguments of any type reach the function.
+        con.create_function(
+            function.name,
+            by_row(function.result, function.compute),
+            None,
+            duckdb.sqltype(function.sql_type),
+            type=PythonUDFType.ARROW,
+            null_handling=FunctionNullHandling.SPECIAL,
+        )
