@@ -4,6 +4,7 @@
     model='customers',
     algorithm='kmeans',
     k=var('k'),
+    pca=var('pca'),
     features=var('segmentation_features')
 ) }}
 
