@@ -61,7 +61,7 @@ def test_quantiles_equal_numpy(
         return (yield [request])[request]
 
     [found] = answers.learn([learning()])
-    np.testing.assert_allclose(found, np.quantile(values, PROBABILITIES), rtol=1e-12, atol=0)
+    np.testing.assert_allclose(found, np.quantile(values, PROBABILITIES), rtol=1e-12, atol=5e-324)
     ordered = np.sort(values)
     for probability, quantile in zip(PROBABILITIES, found, strict=True):
         position = probability * (len(values) - 1)
@@ -171,7 +171,7 @@ def test_coreset_is_bounded_unbiased_and_the_same_in_any_order(
     assert drawn(con, monkeypatch, seed=43) != sample
     weights = np.array([weight for _, weight in sample])
     # Poisson draws: the expected size is at most SIZE, the estimates lie within 5 deviations.
-    assert abs(len(sample) - coreset.SIZE) < 5 * np.sqrt(coreset.SIZE)
+    assert coreset.SIZE / 2 < len(sample) < coreset.SIZE + 5 * np.sqrt(coreset.SIZE)
     assert weights.min() >= 1
     deviation = np.sqrt((weights * (weights - 1)).sum())
     assert abs(weights.sum() - size) < 5 * deviation

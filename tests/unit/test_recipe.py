@@ -151,7 +151,7 @@ def auto(con: duckdb.DuckDBPyConnection, capsys: pytest.CaptureFixture[str]) -> 
             -3.0 * ln(1 + i * 7919 % 1009) + (i % 5) * 1e-3 as spend_copy,
             exp((i * 104729 % 997) / 150.0) as skewed, (i * 31 % 17)::int as visits,
             5 as constant, null::double as missing, case when i % 2 = 0 then 7.0 end as half,
-            'only' as one_level, 'n' || i as wide, ['x', 'y', 'z'][1 + (i * i % 3)] as channel,
+            'only' as one_level, 'n' || i as wide, ['x', 'y', 'z'][1 + i * 7919 % 3] as channel,
             i % 4 = 0 as member, date '2025-01-01' + i::int as first_seen,
             timestamp '2025-01-01' as seen_at, interval 1 day as gap, [i, i] as pair,
             {'a': i} as nested, 'x'::blob as bytes, gen_random_uuid() as random_uuid

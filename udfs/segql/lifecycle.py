@@ -91,7 +91,7 @@ def fit(
     register_functions(con)
     registry = Registry(engine)
     if request.name is not None:
-        registry.check_writable()
+        registry.check_writable(request.name)
         engine.warn_about_storage()
     with progress(f"segql: {request.name or 'fit'}") as report, ExitStack() as stack:
         report("checking ids")

@@ -213,11 +213,14 @@ def _silhouette_pass(
             exp.Sum(this=distance_term),
         )
         .from_(shifted.subquery("measured"))
-        .where(exp.Not(this=exp.Is(this=segment.copy(), expression=exp.Null())))
         .group_by(segment.copy())
     )
     silhouettes, scatter = np.zeros(k), np.zeros(k)
     for label, score_sum, distance_sum in engine.rows(query):
+        # Rows without a segment are a group of their own: a filter would be pushed down through
+        # the layers and compute them all twice.
+        if label is None:
+            continue
         index = int(label) - 1
         scatter[index] = float(unscale(distance_sum, distance_shift) / int(sizes[index]))
         if sizes[index] > 1 and k > 1:

@@ -73,8 +73,8 @@ class Registry:
         )
         return bool(found[0][0])
 
-    def check_writable(self) -> None:
-        """Refuse a database that a model cannot be stored in, before anything is learned."""
+    def check_writable(self, name: str) -> None:
+        """Refuse a database or a name that a model cannot have, before anything is learned."""
         rows = self.engine.rows(
             "select readonly from duckdb_databases() where database_name = current_database()"
         )
@@ -87,6 +87,18 @@ class Registry:
             raise SegqlError(
                 "the database is itself called 'segql', which makes every segql.name ambiguous; "
                 "attach or name the file differently"
+            )
+        if not self.exists():
+            return
+        same = self.engine.rows(
+            "select model_name from segql.models "
+            "where lower(model_name) = lower(?) and model_name <> ? limit 1",
+            [name, name],
+        )
+        if same:
+            raise SegqlError(
+                f"name got {name!r}, but there is a model {same[0][0]!r}: SQL does not tell names "
+                "apart that differ in case only"
             )
 
     def prepare(self) -> None:

@@ -403,4 +403,6 @@ def _grid(value: float, low: float, high: float) -> float:
     if not math.isfinite(span) or span <= 0:
         return low
     step = math.ldexp(1.0, math.frexp(span)[1] - 24)
+    if step == 0:
+        return low
     return min(max(round(value / step) * step, low), high)

@@ -18,14 +18,19 @@ Labels = NDArray[np.intp]
 STARTS = 4
 #: Searches are repeated while points · searches stay below this, at most MAXIMUM_SEARCHES times.
 SEARCH_BUDGET, MAXIMUM_SEARCHES = 20_000, 16
+#: Searches on a sample whose results are compared on all points.
+FINALISTS = 3
 #: More points than this (and than 100 a cluster) are sampled for the search.
 SEARCH_POINTS = 5_000
-#: Centroids added and removed in the first breathing round.
-BREATH = 5
+#: Centroids added and removed in the first breathing round; after a sampled search, fewer.
+BREATH, SHALLOW_BREATH = 5, 2
+#: Swaps in vain, one after the other, that end a search.
+PATIENCE = 6
 #: A round must improve the inertia by this share to count.
 WORTHWHILE = 1e-6
-#: While searching, Lloyd stops at this relative gain; the last run goes to the fixed point.
-SEARCH_GAIN = 1e-4
+#: Lloyd stops at this relative gain for a start, and while breathing; the last run of all goes to
+#: the fixed point.
+START_GAIN, SEARCH_GAIN = 1e-3, 1e-4
 MAXIMUM_ITERATIONS = 500
 
 
@@ -206,10 +211,13 @@ def fit_kmeans(points: Points, k: int, seed: int) -> KMeansFit:
         searched = problem.sample(size, rng) if sampled else problem
         repeats = max(1, min(MAXIMUM_SEARCHES, SEARCH_BUDGET // searched.n)) if k > 1 else 1
         found = [_search(searched, k, rng) for _ in range(repeats)]
-        best = min(found, key=lambda result: result[1])[0]
+        found.sort(key=lambda result: result[1])
+        best = found[0][0]
         if sampled and k > 1:
-            best, _ = problem.lloyd(best, SEARCH_GAIN)
-            best, _ = _breathe(problem, best, rng)
+            # What is best on the sample need not be on all points: the first few compete again.
+            again = [problem.lloyd(centroids, SEARCH_GAIN) for centroids, _ in found[:FINALISTS]]
+            best = min(again, key=lambda result: result[1])[0]
+            best, _ = _breathe(problem, best, SHALLOW_BREATH, rng)
         history: list[Iteration] = []
         centroids, inertia = problem.lloyd(best, 0.0, history)
         centroids = centroids[np.lexsort(centroids.T[::-1])]
@@ -226,7 +234,7 @@ def refine_kmeans(points: Points, k: int, seed: int, starts: int) -> Matrix:
 def start_kmeans(problem: Problem, k: int, seed: int, starts: int) -> tuple[Matrix, float]:
     """Best of a few k-means++ starts: centroids and inertia."""
     rng = np.random.default_rng([seed, k])
-    fits = [problem.lloyd(_plus_plus(problem, k, rng), SEARCH_GAIN) for _ in range(starts)]
+    fits = [problem.lloyd(_plus_plus(problem, k, rng), START_GAIN) for _ in range(starts)]
     return min(fits, key=lambda result: result[1])
 
 
@@ -246,11 +254,11 @@ def one_thread() -> Any:
 def _search(problem: Problem, k: int, rng: np.random.Generator) -> tuple[Matrix, float]:
     """Seed a few times, converge, breathe on the best."""
     starts = [
-        problem.lloyd(_plus_plus(problem, k, rng), SEARCH_GAIN)
+        problem.lloyd(_plus_plus(problem, k, rng), START_GAIN)
         for _ in range(STARTS if k > 1 else 1)
     ]
     best = min(starts, key=lambda result: result[1])
-    return _breathe(problem, best[0], rng) if 1 < k < problem.n else best
+    return _breathe(problem, best[0], BREATH, rng) if 1 < k < problem.n else best
 
 
 def _sums(labels: Labels, values: Matrix, k: int) -> Matrix:
@@ -282,17 +290,36 @@ def _plus_plus(problem: Problem, k: int, rng: np.random.Generator) -> Matrix:
     return chosen
 
 
-def _breathe(problem: Problem, centroids: Matrix, rng: np.random.Generator) -> tuple[Matrix, float]:
+def _breathe(
+    problem: Problem, centroids: Matrix, breath: int, rng: np.random.Generator
+) -> tuple[Matrix, float]:
     best, lowest = centroids, problem.inertia(problem.nearest(centroids)[1])
-    breath = min(BREATH, len(centroids))
-    while breath > 0:
-        inflated, _ = problem.lloyd(_inhale(problem, best, breath, rng), SEARCH_GAIN)
-        deflated, inertia = problem.lloyd(_exhale(problem, inflated, breath), SEARCH_GAIN)
+    size = min(breath, len(centroids))
+    failures = 0
+    while failures < PATIENCE:
+        # Deep breaths first, beside the largest errors; when even the shallowest is in vain,
+        # single centroids are tried where k-means++ would put one.
+        beside = size > 0
+        count = max(size, 1)
+        grown = _inhale(problem, best, count, rng) if beside else _swap_in(problem, best, rng)
+        inflated, _ = problem.lloyd(grown, START_GAIN)
+        deflated, inertia = problem.lloyd(_exhale(problem, inflated, count), SEARCH_GAIN)
         if inertia < lowest * (1.0 - WORTHWHILE):
             best, lowest = deflated, inertia
+            failures = 0
+        elif beside:
+            size -= 1
         else:
-            breath -= 1
+            failures += 1
     return best, lowest
+
+
+def _swap_in(problem: Problem, centroids: Matrix, rng: np.random.Generator) -> Matrix:
+    """Add one centroid at a point drawn by weight · squared distance."""
+    _, scores = problem.nearest(centroids)
+    cumulated = np.cumsum(problem.w * np.maximum(problem.norms + scores, 0.0))
+    drawn = int(np.searchsorted(cumulated, rng.random() * cumulated[-1], side="right"))
+    return np.vstack([centroids, problem.x[min(drawn, problem.n - 1)]])
 
 
 def _inhale(problem: Problem, centroids: Matrix, breath: int, rng: np.random.Generator) -> Matrix:

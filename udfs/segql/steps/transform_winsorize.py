@@ -54,7 +54,7 @@ class TransformWinsorize(Transformer):
         accepted = "two shares in order, e.g. [0.01, 0.99]"
         if not isinstance(pair, list | tuple) or len(pair) != 2:
             raise self.refuse(parameter, accepted)
-        if not all(isinstance(share, int | float) for share in pair):
+        if not all(isinstance(s, int | float) and not isinstance(s, bool) for s in pair):
             raise self.refuse(parameter, accepted)
         if not 0 <= pair[0] < pair[1] <= 1:
             raise self.refuse(parameter, accepted)

@@ -1,0 +1,224 @@
+"""Clients without Python read the file: the DuckDB command line, another process, ATTACH."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import duckdb
+import pytest
+from support import labels_of, load_frame, predictions, shop_frame
+
+import segql
+from segql.functions.macros import LONG_TABLES
+
+Ask = Callable[..., list[dict[str, Any]]]
+OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
+
+
+@pytest.fixture(scope="module")
+def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
+    """Fit two versions of a model with PCA, and one with an awkward name; note the answers."""
+    path = tmp_path_factory.mktemp("clients") / "shop.duckdb"
+    answers: dict[str, Any] = {}
+    with duckdb.connect(str(path), config=OPEN_STORAGE) as con:
+        load_frame(con, "customer_features", shop_frame())
+        con.execute("create schema marts; create view marts.\"New Customers\" as "
+                    "from customer_features where recency > 30")  # fmt: skip
+        segql.fit(con, "customer_features", id="customer_id", name="customers", k=3)
+        segql.fit(con, "customer_features", id="customer_id", name="customers", k=(2, 5), pca=3)
+        segql.fit(con, "customer_features", id="customer_id", name="it's \"B\"", k=2)
+        for name, version in (("customers", None), ("customers", 1), ('it\'s "B"', None)):
+            scored = predictions(
+                segql.predict(con, name, "customer_features", version=version), "customer_id"
+            )
+            answers[name, version] = labels_of(scored)
+        answers["metrics"] = segql.load(con, "customers").metrics
+        answers["k"] = segql.load(con, "customers").k
+    return path, answers
+
+
+@pytest.fixture(scope="module")
+def ask(shop: tuple[Path, dict[str, Any]], cli: str) -> Ask:
+    """Run SQL in the command line on the file opened read-only."""
+
+    def run(statement: str, *, fails: bool = False) -> Any:
+        done = subprocess.run(
+            [cli, "-readonly", "-json", str(shop[0]), statement],
+            capture_output=True, text=True, timeout=60, check=False,
+        )  # fmt: skip
+        if fails:
+            assert done.returncode != 0
+            return done.stderr
+        assert done.returncode == 0, done.stderr
+        return json.loads(done.stdout or "[]")
+
+    return run
+
+
+def test_the_command_line_is_a_1x_client(ask: Ask) -> None:
+    assert ask("select version() as v")[0]["v"].startswith("v1.")
+
+
+def test_no_udf_is_there(ask: Ask) -> None:
+    found = ask("select function_name from duckdb_functions() where function_name like 'segql%'")
+    assert found == []
+    kinds = ask("select distinct function_type as t from duckdb_functions() "
+                "where schema_name = 'segql'")  # fmt: skip
+    assert {row["t"] for row in kinds} == {"macro", "table_macro"}
+    with_python = ask("select segql_kmeans([[1.0]], 1)", fails=True)
+    assert "segql_kmeans" in with_python
+
+
+@pytest.mark.parametrize("version", [None, 1])
+def test_predict_and_scalar_macros(
+    ask: Ask, shop: tuple[Path, dict[str, Any]], version: int | None
+) -> None:
+    argument = "" if version is None else f", version := {version}"
+    rows = ask(
+        f"from segql.predict('customers', 'customer_features'{argument}) order by customer_id"
+    )
+    assert [row["segment_id"] for row in rows] == shop[1]["customers", version]
+    assert list(rows[0])[-5:] == [
+        "segment_id", "segment_key", "distance", "next_segment_id", "confidence"
+    ]  # fmt: skip
+    if version is None:
+        macro = ask(
+            "select segql.customers_segment(recency, frequency, monetary, channel, newsletter) "
+            "as s, segql.customers_segment_key(channel := channel, recency := recency, "
+            "monetary := monetary, newsletter := newsletter, frequency := frequency) as k "
+            "from customer_features order by customer_id"
+        )
+        assert [row["s"] for row in macro] == [row["segment_id"] for row in rows]
+        assert [row["k"] for row in macro] == [row["segment_key"] for row in rows]
+        counted = ask("select count(*) as n from segql.predict('customers', 'customer_features')")
+        assert counted == [{"n": len(rows)}]
+
+
+def test_arguments_default_to_null(ask: Ask) -> None:
+    nothing, nulls = ask(
+        "select segql.customers_segment() as a union all by name "
+        "select segql.customers_segment(null, null, null, null, null) as a"
+    )
+    assert nothing == nulls
+    assert nothing["a"] in range(1, 6)
+
+
+def test_relations_of_other_schemas_and_odd_names(ask: Ask) -> None:
+    rows = ask("""from segql.predict('customers', 'marts."New Customers"') limit 3""")
+    assert len(rows) == 3
+
+
+def test_a_model_with_quotes_in_its_name(ask: Ask, shop: tuple[Path, dict[str, Any]]) -> None:
+    rows = ask("from segql.predict('it''s \"B\"', 'customer_features') order by customer_id")
+    assert [row["segment_id"] for row in rows] == shop[1]['it\'s "B"', None]
+    assert len(ask("from segql.segments('it''s \"B\"')")) == 2
+
+
+def test_evaluate_gives_the_stored_figures(
+    ask: Ask, shop: tuple[Path, dict[str, Any]]
+) -> None:
+    [figures] = ask("from segql.evaluate('customers')")
+    assert figures == pytest.approx(shop[1]["metrics"], rel=1e-12)
+    assert ask("from segql.evaluate('customers', version := 1)") != [figures]
+
+
+@pytest.mark.parametrize("table", LONG_TABLES)
+def test_long_tables(ask: Ask, shop: tuple[Path, dict[str, Any]], table: str) -> None:
+    current = ask(f"from segql.{table}('customers')")
+    stored = ask(
+        f"select * exclude (model_name, model_version) from segql.{table} "
+        "where model_name = 'customers' and model_version = 2"
+    )
+    assert sorted(map(str, current)) == sorted(map(str, stored))
+    assert current
+    first = ask(f"from segql.{table}('customers', version := 1)")
+    assert bool(first) == (not table.startswith("principal"))
+    k = shop[1]["k"]
+    expected = {"segments": k, "trials": 4, "feature_info": 5, "principal_component_info": 3}
+    if table in expected:
+        assert len(current) == expected[table]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "from segql.predict('customer', 'customer_features')",
+        "select count(*) from segql.predict('customer', 'customer_features')",
+        "select count(*) from segql.predict('customers', 'customer_features', version := 9)",
+        *(f"select count(*) from segql.{table}('nope')" for table in (*LONG_TABLES, "evaluate")),
+        "explain select count(*) from segql.segments('nope')",
+    ],
+)
+def test_an_unknown_model_fails_when_bound(ask: Ask, query: str) -> None:
+    said = ask(query, fails=True)
+    assert "does not exist" in said
+    assert "customer_predict" in said or "nope_version" in said or "_v9" in said
+
+
+def test_the_unknown_model_error_names_a_known_one(ask: Ask) -> None:
+    said = ask("select count(*) from segql.predict('customer', 'customer_features')", fails=True)
+    assert "customers_predict" in said
+
+
+def test_another_process_reads(shop: tuple[Path, dict[str, Any]]) -> None:
+    """A Python of its own without segql on the connection, the file read-only."""
+    code = (
+        "import duckdb, sys, json\n"
+        f"con = duckdb.connect({str(shop[0])!r}, read_only=True)\n"
+        "rows = con.sql(\"select segment_id from segql.predict('customers', "
+        "'customer_features') order by customer_id\").fetchall()\n"
+        "assert 'segql' not in sys.modules\n"
+        "print(json.dumps([row[0] for row in rows]))"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
+    )
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout) == shop[1]["customers", None]
+
+
+@pytest.mark.parametrize("use", ["use other.main", "use other"])
+def test_through_attach(shop: tuple[Path, dict[str, Any]], use: str) -> None:
+    with duckdb.connect() as con:
+        con.execute(f"attach '{shop[0]}' as other (read_only)")
+        con.execute(use)
+        rows = con.execute(
+            "select segment_id from segql.predict('customers', 'customer_features') "
+            "order by customer_id"
+        ).fetchall()
+        assert [row[0] for row in rows] == shop[1]["customers", None]
+        for table in LONG_TABLES:
+            assert con.execute(f"select count(*) from segql.{table}('customers')").fetchall()
+        assert con.execute("select segql.customers_segment()").fetchall()[0][0] in range(1, 6)
+        python = predictions(segql.predict(con, "customers", "customer_features"), "customer_id")
+        assert labels_of(python) == shop[1]["customers", None]
+
+
+def test_scalar_macros_through_attach_without_use(shop: tuple[Path, dict[str, Any]]) -> None:
+    """One expression each: nothing inside them depends on the current database."""
+    with duckdb.connect() as con:
+        con.execute(f"attach '{shop[0]}' as other (read_only)")
+        found = con.execute(
+            "select other.segql.customers_segment(recency, frequency, monetary, channel, "
+            "newsletter) from other.main.customer_features order by customer_id"
+        ).fetchall()
+        assert [row[0] for row in found] == shop[1]["customers", None]
+
+
+def test_inlined_query_answers_without_the_registry(
+    shop: tuple[Path, dict[str, Any]],
+) -> None:
+    """score_sql, which dbt inlines, over any relation called segql_input."""
+    with duckdb.connect(str(shop[0]), read_only=True) as con:
+        [text] = con.execute(
+            "select score_sql from segql.models where model_name = 'customers' and is_current"
+        ).fetchone()
+    with duckdb.connect() as con:
+        load_frame(con, "segql_input", shop_frame())
+        rows = con.sql(text).df().sort_values("customer_id")
+        assert labels_of(rows) == shop[1]["customers", None]
