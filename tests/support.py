@@ -100,7 +100,10 @@ def registry_picture(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
         "where schema_name = 'segql' and database_name = current_database() order by all"
     ).fetchall()
     rows = {
-        table: sorted(map(repr, con.execute(f"from segql.{table}").fetchall())) for table in tables
+        table: sorted(
+            row[0] for row in con.execute(f"select t::varchar from segql.{table} as t").fetchall()
+        )
+        for table in tables
     }
     return {"rows": {key: value for key, value in rows.items() if value}, "macros": macros}
 
@@ -110,9 +113,8 @@ def scratch_objects(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [
         row[0]
         for row in con.execute(
-            "select table_name from duckdb_tables() where table_name like '\\_\\_segql%' escape '\\' "
-            "union all select view_name from duckdb_views() "
-            "where view_name like '\\_\\_segql%' escape '\\'"
+            "select table_name from duckdb_tables() where starts_with(table_name, '__segql') "
+            "union all select view_name from duckdb_views() where starts_with(view_name, '__segql')"
         ).fetchall()
     ]
 

@@ -31,7 +31,7 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
                     "from customer_features where recency > 30")  # fmt: skip
         segql.fit(con, "customer_features", id="customer_id", name="customers", k=3)
         segql.fit(con, "customer_features", id="customer_id", name="customers", k=(2, 5), pca=3)
-        segql.fit(con, "customer_features", id="customer_id", name="it's \"B\"", k=2)
+        segql.fit(con, "customer_features", id="customer_id", name='it\'s "B"', k=2)
         for name, version in (("customers", None), ("customers", 1), ('it\'s "B"', None)):
             scored = predictions(
                 segql.predict(con, name, "customer_features", version=version), "customer_id"
@@ -119,9 +119,7 @@ def test_a_model_with_quotes_in_its_name(ask: Ask, shop: tuple[Path, dict[str, A
     assert len(ask("from segql.segments('it''s \"B\"')")) == 2
 
 
-def test_evaluate_gives_the_stored_figures(
-    ask: Ask, shop: tuple[Path, dict[str, Any]]
-) -> None:
+def test_evaluate_gives_the_stored_figures(ask: Ask, shop: tuple[Path, dict[str, Any]]) -> None:
     [figures] = ask("from segql.evaluate('customers')")
     assert figures == pytest.approx(shop[1]["metrics"], rel=1e-12)
     assert ask("from segql.evaluate('customers', version := 1)") != [figures]

@@ -24,7 +24,7 @@ def mall(con: duckdb.DuckDBPyConnection, data_dir: DataDir) -> duckdb.DuckDBPyCo
     path = data_dir("mall_customers/Mall_Customers.csv")
     con.execute(
         "create table mall as select CustomerID::int as id, "
-        "\"Annual Income (k$)\"::double as income, \"Spending Score (1-100)\"::double as score "
+        '"Annual Income (k$)"::double as income, "Spending Score (1-100)"::double as score '
         f"from read_csv('{path}', header = true)"
     )
     assert con.sql("select count(*) from mall").fetchall() == [(200,)]
@@ -32,9 +32,7 @@ def mall(con: duckdb.DuckDBPyConnection, data_dir: DataDir) -> duckdb.DuckDBPyCo
 
 
 def fit_mall(con: duckdb.DuckDBPyConnection, k: int) -> segql.Model:
-    return segql.fit(
-        con, "mall", id="id", name="mall", k=k, features={"income": RAW, "score": RAW}
-    )
+    return segql.fit(con, "mall", id="id", name="mall", k=k, features={"income": RAW, "score": RAW})
 
 
 @pytest.mark.parametrize(
@@ -69,9 +67,7 @@ def test_mall_five_segments(mall: duckdb.DuckDBPyConnection) -> None:
 
 def test_mall_chooses_five(mall: duckdb.DuckDBPyConnection) -> None:
     """The number of segments that those notebooks read off the elbow."""
-    model = segql.fit(
-        mall, "mall", id="id", k="auto", features={"income": RAW, "score": RAW}
-    )
+    model = segql.fit(mall, "mall", id="id", k="auto", features={"income": RAW, "score": RAW})
     assert model.k == 5
     assert [trial.k for trial in model.trials] == list(range(2, 11))
 
@@ -130,9 +126,7 @@ def test_pca_of_madlib(con: duckdb.DuckDBPyConnection) -> None:
         np.abs(model.projection.components), [[root, 0, root], [0, 1, 0]], atol=1e-9
     )
     segql.register(con)
-    [function] = con.execute(
-        "select segql_pca([[1, 2, 3], [2, 1, 2], [3, 2, 1]], 2)"
-    ).fetchone()
+    [function] = con.execute("select segql_pca([[1, 2, 3], [2, 1, 2], [3, 2, 1]], 2)").fetchone()
     np.testing.assert_allclose(
         np.sqrt(function["explained_variance"]), [1.41421356237310, 0.577350269189626], rtol=1e-9
     )
@@ -166,9 +160,7 @@ def test_standard_scaler_of_bigquery(con: duckdb.DuckDBPyConnection) -> None:
 
 def test_standard_scaler_of_spark(con: duckdb.DuckDBPyConnection) -> None:
     """Spark's StandardScalerSuite, divisor n − 1: first row of its expected vectors."""
-    ours = standardized(
-        con, {"a": [-2.0, 0.0, 1.7], "b": [2.3, -5.1, -0.6], "c": [0.0, 1.0, 3.3]}
-    )
+    ours = standardized(con, {"a": [-2.0, 0.0, 1.7], "b": [2.3, -5.1, -0.6], "c": [0.0, 1.0, 3.3]})
     np.testing.assert_allclose(
         ours[0] / np.sqrt(3 / 2), [-1.0259035696, 0.920781325, -0.847054290], rtol=1e-8
     )

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,9 +13,11 @@ from support import registry_picture, scratch_objects
 
 import segql
 
+OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
+
 
 @pytest.fixture
-def shop(con: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
+def shop(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     """A table, a model on it, and tables that are wrong in one way each."""
     con.execute(
         """
@@ -35,7 +36,7 @@ def shop(con: duckdb.DuckDBPyConnection) -> Iterator[duckdb.DuckDBPyConnection]:
         """
     )
     segql.fit(con, "good", id="id", name="kept", k=3, features=["a", "b"])
-    yield con
+    return con
 
 
 REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
@@ -152,11 +153,11 @@ def test_nothing_temporary_stays_after_a_fit(
 def test_predict_and_evaluate_name_what_is_missing(shop: duckdb.DuckDBPyConnection) -> None:
     shop.execute("create table less as select id, a from good")
     for call in (segql.predict, segql.evaluate):
-        with pytest.raises(segql.SegqlError, match="'less' lacks 'b'.*id, a"):
+        with pytest.raises(segql.SegqlError, match=r"'less' lacks 'b'.*id, a"):
             call(shop, "kept", "less")
-        with pytest.raises(segql.UnknownModelError, match="unknown model 'kep'.*'kept'"):
+        with pytest.raises(segql.UnknownModelError, match=r"unknown model 'kep'.*'kept'"):
             call(shop, "kep", "good")
-        with pytest.raises(segql.UnknownModelError, match="version '7'.*1"):
+        with pytest.raises(segql.UnknownModelError, match=r"version '7'.*1"):
             call(shop, "kept", "good", version=7)
         with pytest.raises(segql.SegqlError, match="does not exist"):
             call(shop, "kept", "nowhere")
@@ -171,7 +172,7 @@ def test_without_a_registry_every_model_is_unknown(con: duckdb.DuckDBPyConnectio
         lambda: segql.predict(con, "m", "t"),
         lambda: segql.evaluate(con, "m"),
     ):
-        with pytest.raises(segql.UnknownModelError, match="unknown model 'm'.*none"):
+        with pytest.raises(segql.UnknownModelError, match=r"unknown model 'm'.*none"):
             call()
     assert isinstance(segql.models(con), pd.DataFrame)
     assert segql.models(con).empty
@@ -179,7 +180,7 @@ def test_without_a_registry_every_model_is_unknown(con: duckdb.DuckDBPyConnectio
 
 @pytest.mark.parametrize("known", [False, True])
 def test_read_only_database(shop_file: Path, known: bool) -> None:
-    with duckdb.connect(str(shop_file)) as con:
+    with duckdb.connect(str(shop_file), config=OPEN_STORAGE) as con:
         con.execute("create table good as select i as id, i % 7 as a from range(60) as r (i)")
         if known:
             segql.fit(con, "good", id="id", name="kept", k=2, features=["a"])

@@ -48,9 +48,7 @@ def wide_table(con: duckdb.DuckDBPyConnection, width: int, size: int = 1500) -> 
     holes = rng.random(mixed.shape) < 0.03
     odd = [None, float("nan"), float("inf")]
     columns: dict[str, Any] = {
-        f"x{j}": [
-            odd[(i + j) % 3] if holes[i, j] else float(mixed[i, j]) for i in range(size)
-        ]
+        f"x{j}": [odd[(i + j) % 3] if holes[i, j] else float(mixed[i, j]) for i in range(size)]
         for j in range(width)
     }
     store_numbers(con, "train", columns)
@@ -125,9 +123,7 @@ def assert_components_equal(model: Model, theirs: PCA) -> None:
     assert (ours.components[np.arange(len(largest)), largest] > 0).all()
 
 
-def assert_figures_equal(
-    model: Model, space: Matrix, labels: Matrix, distances: Matrix
-) -> None:
+def assert_figures_equal(model: Model, space: Matrix, labels: Matrix, distances: Matrix) -> None:
     metrics = model.metrics
     inertia = float((distances.min(axis=1) ** 2).sum())
     assert metrics["n"] == len(space)
@@ -139,9 +135,7 @@ def assert_figures_equal(
         return
     theirs = silhouette_score(space, labels, metric="sqeuclidean")
     assert metrics["silhouette"] == pytest.approx(theirs, abs=1e-9)
-    assert metrics["davies_bouldin"] == pytest.approx(
-        davies_bouldin_score(space, labels), rel=1e-9
-    )
+    assert metrics["davies_bouldin"] == pytest.approx(davies_bouldin_score(space, labels), rel=1e-9)
     assert metrics["calinski_harabasz"] == pytest.approx(
         calinski_harabasz_score(space, labels), rel=1e-9
     )
@@ -171,9 +165,7 @@ def test_metrics_without_a_projection_through_evaluate(con: duckdb.DuckDBPyConne
     assert figures["silhouette"] == pytest.approx(
         silhouette_score(space, labels, metric="sqeuclidean"), abs=1e-9
     )
-    assert figures["davies_bouldin"] == pytest.approx(
-        davies_bouldin_score(space, labels), rel=1e-9
-    )
+    assert figures["davies_bouldin"] == pytest.approx(davies_bouldin_score(space, labels), rel=1e-9)
     assert figures["calinski_harabasz"] == pytest.approx(
         calinski_harabasz_score(space, labels), rel=1e-9
     )
@@ -288,8 +280,9 @@ def test_every_door_gives_the_same_segment(
         macro = predictions(con.sql(f"from segql.predict('m', '{table}')"))
         pd.testing.assert_frame_equal(python, macro)
         doors = con.sql(
-            f"select segql.m_segment({arguments}) as positional, segql.m_segment({named}) as named, "
-            f"segql.m_segment_key({arguments}) as key, {model.sql(form='expression')} as expression "
+            f"select segql.m_segment({arguments}) as positional, "
+            f"segql.m_segment({named}) as named, segql.m_segment_key({arguments}) as key, "
+            f"{model.sql(form='expression')} as expression "
             f"from {table} order by id"
         ).df()
         expected = labels_of(python)
@@ -301,9 +294,11 @@ def test_every_door_gives_the_same_segment(
         query = predictions(con.sql(model.sql(relation=table)))
         assert labels_of(query) == expected
         np.testing.assert_array_equal(query["distance"], python["distance"])
-        scored = con.sql(
-            f"select {arguments} from {table} order by id"
-        ).df().apply(lambda row: is_scorable(row, recipe), axis=1)
+        scored = (
+            con.sql(f"select {arguments} from {table} order by id")
+            .df()
+            .apply(lambda row: is_scorable(row, recipe), axis=1)
+        )
         assert [label is not None for label in expected] == list(scored)
         for name in ("segment_key", "distance", "next_segment_id", "confidence"):
             assert list(python[name].notna()) == list(scored), name

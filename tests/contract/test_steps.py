@@ -156,7 +156,7 @@ def assert_rows_equal(ours: Matrix, theirs: Matrix, what: str) -> None:
     np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9, err_msg=what)
 
 
-@pytest.mark.parametrize(("slot", "name"), list(NUMBERS), ids=lambda part: str(part))
+@pytest.mark.parametrize(("slot", "name"), list(NUMBERS), ids=str)
 def test_numeric_step_equals_scikit_learn(
     con: duckdb.DuckDBPyConnection, slot: str, name: str
 ) -> None:

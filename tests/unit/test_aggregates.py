@@ -12,7 +12,7 @@ from sqlglot import exp
 from support import Matrix, blobs, store_numbers
 
 import segql
-from segql import coreset, sql, statistics
+from segql import coreset, quantiles, sql
 from segql.engines.duckdb import DuckDBEngine
 from segql.features import SOURCE
 from segql.statistics import MomentsOf, ProfileOf, QuantilesOf, Statistics
@@ -45,17 +45,26 @@ def asked(con: duckdb.DuckDBPyConnection, values: Matrix) -> tuple[Statistics, e
     return Statistics(DuckDBEngine(con), source), sql.column("v", SOURCE)
 
 
-@pytest.mark.parametrize("fetch", [100_000, 50], ids=["one bin fetched", "bins split again"])
+@pytest.mark.parametrize(
+    ("fetch", "sample"),
+    [(100_000, 100_000), (50, 50), (50, 4000), (400, 1000)],
+    ids=["all fetched", "poor brackets, split", "close brackets", "brackets fetched"],
+)
 @pytest.mark.parametrize("name", list(nasty()))
 def test_quantiles_equal_numpy(
-    con: duckdb.DuckDBPyConnection, name: str, fetch: int, monkeypatch: pytest.MonkeyPatch
+    con: duckdb.DuckDBPyConnection,
+    name: str,
+    fetch: int,
+    sample: int,
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Bit for bit where a quantile is a value, to the last bits where it lies between two."""
-    monkeypatch.setattr(statistics, "QUANTILE_FETCH", fetch)
+    monkeypatch.setattr(quantiles, "FETCH", fetch)
+    monkeypatch.setattr(quantiles, "SAMPLE", sample)
     values = nasty()[name]
     answers, column = asked(con, values)
 
-    def learning():  # noqa: ANN202
+    def learning():
         yield [ProfileOf(column)]
         request = QuantilesOf(column, PROBABILITIES)
         return (yield [request])[request]
@@ -76,7 +85,7 @@ def test_moments_equal_exact_fractions(con: duckdb.DuckDBPyConnection, name: str
     values = nasty()[name]
     answers, column = asked(con, values)
 
-    def learning():  # noqa: ANN202
+    def learning():
         yield [ProfileOf(column)]
         request = MomentsOf(column)
         return (yield [request])[request]
@@ -101,8 +110,8 @@ def test_sums_do_not_depend_on_rows_or_threads(con: duckdb.DuckDBPyConnection) -
         con.execute(f"set threads = {threads}")
         answers, column = asked(con, rng.permutation(values))
 
-        def learning(column=column):  # noqa: ANN001, ANN202
-            profile = (yield [ProfileOf(column)])
+        def learning(column=column):
+            profile = yield [ProfileOf(column)]
             moments = yield [MomentsOf(column), QuantilesOf(column, (0.3, 0.7))]
             return tuple(profile.values()) + tuple(moments.values())
 

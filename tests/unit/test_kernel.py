@@ -122,9 +122,7 @@ def test_k_up_to_the_number_of_points(k: int) -> None:
         assert fit.inertia == pytest.approx(0, abs=1e-9)
 
 
-@pytest.mark.parametrize(
-    "points", [[[np.nan]], [[np.inf]], [], [[]], [1.0, 2.0]], ids=repr
-)
+@pytest.mark.parametrize("points", [[[np.nan]], [[np.inf]], [], [[]], [1.0, 2.0]], ids=repr)
 def test_unusable_points_are_refused(points: list[object]) -> None:
     with pytest.raises(SegqlError, match="points must be"):
         Points(np.array(points, dtype=float))

@@ -76,7 +76,7 @@ WRONG: list[tuple[str, Any, list[str]]] = [
 @pytest.fixture
 def shop(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     con.execute(
-        "create table t as select i as id, i * 1.5 as \"Amount\", "
+        'create table t as select i as id, i * 1.5 as "Amount", '
         "case when i % 2 = 0 then 'web' else 'store' end as channel, i % 3 = 0 as member "
         "from range(40) as r (i)"
     )
@@ -163,9 +163,7 @@ def auto(con: duckdb.DuckDBPyConnection, capsys: pytest.CaptureFixture[str]) -> 
     return model
 
 
-def test_auto_decisions(
-    con: duckdb.DuckDBPyConnection, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_auto_decisions(con: duckdb.DuckDBPyConnection, capsys: pytest.CaptureFixture[str]) -> None:
     model = auto(con, capsys)
     assert model.recipe.names == ["spend", "skewed", "visits", "channel", "member"]
     reasons = {item.column: (item.used, item.reason) for item in model.recipe.decisions}
@@ -216,7 +214,8 @@ def test_near_copies_from_correlation_098(
     assert (correlation >= 0.98) == copy
     con.execute("create table t (id int, a double, b double)")
     con.executemany(
-        "insert into t values (?, ?, ?)", [(i, *pair) for i, pair in enumerate(zip(first, second, strict=True))]
+        "insert into t values (?, ?, ?)",
+        [(i, *pair) for i, pair in enumerate(zip(first, second, strict=True))],
     )
     model = segql.fit(con, "t", id="id", k=2)
     assert model.recipe.names == (["a"] if copy else ["a", "b"])

@@ -12,6 +12,7 @@ from segql import sql
 from segql.statistics import Learning, LevelsOf, Moments, MomentsOf, Profile, ProfileOf, Statistics
 from segql.steps import (
     TRANSFORMS,
+    Identity,
     Imputation,
     NumberImputer,
     OneHot,
@@ -23,7 +24,6 @@ from segql.steps import (
 )
 from segql.steps.encode_ordinal import mapped
 from segql.steps.transform_auto import transformed
-from segql.steps.transform_none import Identity
 
 #: Alias of the input relation in every generated query: each column is qualified with it, so
 #: that no macro parameter and no scratch column can take a feature's place.
@@ -244,23 +244,32 @@ def learn_number(
             name, kind, Imputation(imputer.name, None, "none"), Identity(), Scaling("none", 0, 1),
             indicator, weight, profile, nothing, nothing, 0.0, encoding,
         )  # fmt: skip
+    # What imputing, transforming and scaling may ask for is asked for at once, of the usable
+    # values: the stand-in's part in a moment is worked out afterwards, without a pass.
+    candidates = transformer.candidates(profile)
+    ahead = {shape.step: MomentsOf(Prepared(raw, None)(shape)) for shape in candidates}
+    for shape in candidates:
+        known = transformed(profile, shape)
+        statistics.know(ProfileOf(ahead[shape.step].expression), known)
+    measured = yield [*imputer.wanted(usable, profile), *ahead.values()]
     imputation = yield from imputer.learn(usable, profile)
     prepared = Prepared(raw, imputation.value)
     filled = _filled(profile, imputation.value)
     statistics.know(ProfileOf(prepared(Identity())), filled)
+    if imputation.value is not None and profile.missing:
+        for shape in candidates:
+            part = shape.value(imputation.value)
+            answer = measured[ahead[shape.step]].with_repeated(part, profile.missing)
+            statistics.know(MomentsOf(prepared(shape)), answer)
     transform = yield from transformer.learn(prepared, filled, statistics)
     value = prepared(transform)
     after = transformed(filled, transform)
     statistics.know(ProfileOf(value), after)
     scaling = yield from scaler.learn(value, after)
-    moments_request, raw_request = MomentsOf(value), MomentsOf(usable)
-    answers = yield [moments_request]
-    moments: Moments = answers[moments_request]
-    raw_moments = moments
-    if sql.text(value) != sql.text(usable):
-        # The prepared, untransformed column was measured by transform: auto; else ask.
-        raw_request = MomentsOf(prepared(Identity()))
-        raw_moments = (yield [raw_request])[raw_request]
+    final, plain = MomentsOf(value), MomentsOf(prepared(Identity()))
+    answers = yield [final, plain]
+    moments: Moments = answers[final]
+    raw_moments: Moments = answers[plain]
     bound = max(after.maximum - moments.mean, moments.mean - after.minimum)
     return NumberFeature(
         name, kind, imputation, transform, scaling,

@@ -14,13 +14,10 @@ from sqlglot import exp
 
 from segql import sql
 from segql.engines.duckdb import DuckDBEngine
+from segql.quantiles import Column, quantiles
 
 #: Bits of an integer summand; a thousand billion of them still fit a 128-bit sum.
 SUMMAND_BITS = 62
-#: Histogram bins of one quantile pass.
-QUANTILE_BINS = 2048
-#: A bin with at most this many rows is fetched and sorted; a larger one is split again.
-QUANTILE_FETCH = 100_000
 #: More distinct values than this are not categories.
 MAXIMUM_LEVELS = 100_000
 
@@ -53,6 +50,17 @@ class Moments:
     def deviation(self) -> float:
         """Standard deviation, divisor n."""
         return math.sqrt(self.variance)
+
+    def with_repeated(self, value: float, times: int) -> Moments:
+        """Moments after the same value has joined some number of times."""
+        count = self.count + times
+        share, rest = self.count / count, times / count
+        mean = share * self.mean + rest * value
+        moved, gap = self.mean - mean, value - mean
+        variance = share * (self.variance + moved**2) + rest * gap**2
+        third = share * (self.skewness * self.deviation**3 + 3.0 * self.variance * moved + moved**3)
+        third += rest * gap**3
+        return Moments(count, mean, variance, third / variance**1.5 if variance > 0 else 0.0)
 
 
 @dataclass(frozen=True)
@@ -153,7 +161,6 @@ class Statistics:
     def __init__(self, engine: DuckDBEngine, source: exp.Expr) -> None:
         self.engine = engine
         self.source = source
-        self.passes = 0
         self._answers: dict[Hashable, Any] = {}
 
     def know(self, request: Request, answer: Any) -> None:
@@ -186,10 +193,9 @@ class Statistics:
         pending = list(open_requests.values())
         self._profile([r for r in pending if isinstance(r, ProfileOf)])
         self._moments([r for r in pending if isinstance(r, MomentsOf)])
+        self._quantiles([r for r in pending if isinstance(r, QuantilesOf)])
         for request in pending:
-            if isinstance(request, QuantilesOf):
-                self._quantiles(request)
-            elif isinstance(request, LevelsOf):
+            if isinstance(request, LevelsOf):
                 self._levels(request)
 
     def _query(
@@ -206,7 +212,6 @@ class Statistics:
         if complete:
             for i in range(len(values)):
                 outer = outer.where(f"not {sql.SCRATCH}v{i} is null", copy=False)
-        self.passes += 1
         return self.engine.rows(outer)[0]
 
     # -- profiles ----------------------------------------------------------------------------
@@ -276,55 +281,25 @@ class Statistics:
 
     # -- quantiles ---------------------------------------------------------------------------
 
-    def _quantiles(self, request: QuantilesOf) -> None:
-        profile: Profile = self._answers[_key(ProfileOf(request.expression))]
-        positions = [p * (profile.count - 1) for p in request.probabilities]
-        ranks = sorted({rank for p in positions for rank in (math.floor(p), math.ceil(p))})
-        values = self._order_statistics(
-            request.expression, ranks, profile.minimum, profile.maximum, 0
-        )
-        answer = []
-        for position in positions:
-            low, high = values[math.floor(position)], values[math.ceil(position)]
-            answer.append(low + (high - low) * (position - math.floor(position)))
-        self._answers[_key(request)] = tuple(answer)
-
-    def _order_statistics(
-        self, value: exp.Expr, ranks: list[int], low: float, high: float, below: int
-    ) -> dict[int, float]:
-        """Find values by their 0-based rank: histogram, then exact inside the bins that hold them.
-
-        ``median`` of DuckDB keeps every row in memory and ``approx_quantile`` differs from run to
-        run; this keeps a histogram and one bin.
-        """
-        if low == high:
-            return dict.fromkeys(ranks, low)
-        inner = exp.select(sql.alias(value.copy(), "v")).from_(self.source.copy())
-        bottom, top = _bound(low), _bound(high)
-        bins = (
-            f"select least({QUANTILE_BINS - 1}, cast(floor((v - {bottom}) "
-            f"/ ({top} - {bottom}) * {QUANTILE_BINS}) as integer)) as bin, "
-            f"count(*), min(v), max(v) from ({sql.text(inner)}) "
-            f"where v >= {bottom} and v <= {top} group by bin order by bin"
-        )
-        self.passes += 1
-        found: dict[int, float] = {}
-        start = below
-        for _, count, smallest, largest in self.engine.rows(bins):
-            inside = [rank for rank in ranks if start <= rank < start + count]
-            if inside and smallest == largest:
-                found |= dict.fromkeys(inside, smallest)
-            elif inside and count <= QUANTILE_FETCH:
-                fetched = self.engine.arrays(
-                    f"select v from ({sql.text(inner)}) "
-                    f"where v >= {_bound(smallest)} and v <= {_bound(largest)}"
-                )["v"]
-                ordered = np.sort(fetched)
-                found |= {rank: float(ordered[rank - start]) for rank in inside}
-            elif inside:
-                found |= self._order_statistics(value, inside, smallest, largest, start)
-            start += int(count)
-        return found
+    def _quantiles(self, requests: list[QuantilesOf]) -> None:
+        if not requests:
+            return
+        columns = []
+        for request in requests:
+            profile: Profile = self._answers[_key(ProfileOf(request.expression))]
+            columns.append(
+                Column(
+                    request.expression,
+                    profile.count,
+                    profile.minimum,
+                    profile.maximum,
+                    request.probabilities,
+                )
+            )
+        for request, answer in zip(
+            requests, quantiles(self.engine, self.source, columns), strict=True
+        ):
+            self._answers[_key(request)] = answer
 
     # -- categories --------------------------------------------------------------------------
 
@@ -334,7 +309,6 @@ class Statistics:
             f"select v, count(*) as n from ({sql.text(inner)}) group by v "
             f"order by n desc, v limit {MAXIMUM_LEVELS + 2}"
         )
-        self.passes += 1
         missing = sum(int(count) for value, count in rows if value is None)
         counts = tuple((value, int(count)) for value, count in rows if value is not None)
         self._answers[_key(request)] = Levels(counts, missing)
@@ -385,11 +359,6 @@ class Statistics:
             matrix[i, j] = matrix[j, i] = float(sums[size + index] - sums[i] * sums[j])
         exact = [float(Fraction(mean) + off) for mean, off in zip(means, sums[:size], strict=True)]
         return Covariance(matrix, np.array(exact), int(row[0]))
-
-
-def _bound(value: float) -> str:
-    """Write a double with every digit: DuckDB 1.x reads ``0.123…::double`` through a decimal."""
-    return f"({sql.text(sql.number(value))})"
 
 
 def _key(request: Request) -> Hashable:

@@ -57,11 +57,13 @@ class DuckDBEngine:
             raise SegqlError(f"the DuckDB connection cannot be used: {error}") from error
 
     def arrays(self, statement: str | exp.Expr) -> dict[str, NDArray[Any]]:
-        """Run a statement and fetch its columns as NumPy arrays."""
+        """Run a statement and fetch its columns of doubles as NumPy arrays, NULL as NaN."""
         text = statement if isinstance(statement, str) else sql.text(statement)
         self.statements.append(text)
         result = self.connection.execute(text).fetchnumpy()
-        return {name: np.ma.getdata(values) for name, values in result.items()}
+        return {
+            name: np.ma.filled(np.ma.asarray(values), np.nan) for name, values in result.items()
+        }
 
     @contextmanager
     def transaction(self) -> Iterator[None]:

@@ -8,6 +8,7 @@ from __future__ import annotations
 from typing import Any
 
 from segql.steps.base import (
+    Identity,
     Imputation,
     NumberImputer,
     PreparedBy,
@@ -32,7 +33,7 @@ from segql.steps.scale_robust import ScaleRobust
 from segql.steps.scale_standard import ScaleStandard
 from segql.steps.transform_auto import TransformAuto
 from segql.steps.transform_log1p import Log1p, TransformLog1p
-from segql.steps.transform_none import Identity, TransformNone
+from segql.steps.transform_none import TransformNone
 from segql.steps.transform_winsorize import TransformWinsorize, Winsorize
 from segql.steps.transform_yeo_johnson import TransformYeoJohnson, YeoJohnson
 
@@ -65,6 +66,7 @@ TRANSFORMS: dict[str, Any] = {
 __all__ = [
     "STEPS",
     "TRANSFORMS",
+    "Identity",
     "Imputation",
     "NumberImputer",
     "OneHot",

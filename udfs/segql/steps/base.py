@@ -9,7 +9,7 @@ from typing import Any, ClassVar
 from sqlglot import exp
 
 from segql.errors import SegqlError
-from segql.statistics import Learning, Profile, Statistics
+from segql.statistics import Learning, Profile, Request, Statistics
 
 
 class Step(ABC):
@@ -55,6 +55,10 @@ class NumberImputer(Step):
 
     slot = "impute"
 
+    def wanted(self, value: exp.Expr, profile: Profile) -> list[Request]:
+        """List what ``learn`` will ask for, so that it can share a pass with other steps."""
+        return []
+
     @abstractmethod
     def learn(self, value: exp.Expr, profile: Profile) -> Learning[Imputation]:
         """Learn from the column's usable values."""
@@ -82,10 +86,36 @@ class Transform(ABC):
         """Learned parameters, for the registry."""
 
 
+class Identity(Transform):
+    """t = x."""
+
+    step = "none"
+
+    def sql(self, value: exp.Expr) -> exp.Expr:
+        """Return the value itself."""
+        return value.copy()
+
+    def value(self, value: float) -> float:
+        """Return the number itself."""
+        return value
+
+    def inverse(self, value: float) -> float:
+        """Return the number itself."""
+        return value
+
+    def state(self) -> dict[str, Any]:
+        """Nothing was learned."""
+        return {}
+
+
 class Transformer(Step):
     """Learns a transform."""
 
     slot = "transform"
+
+    def candidates(self, profile: Profile) -> list[Transform]:
+        """List the transforms whose moments will be asked for, as far as they are known."""
+        return [Identity()]
 
     @abstractmethod
     def learn(

@@ -71,4 +71,4 @@ def mapped(
     if other is not None:
         known = exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null()))
         branches.append((known, sql.number(other)))
-    return sql.case(branches)
+    return sql.case(branches) if branches else sql.double(exp.Null())

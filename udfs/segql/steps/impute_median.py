@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from segql.statistics import Learning, Profile, QuantilesOf
+from segql.statistics import Learning, Profile, QuantilesOf, Request
 from segql.steps.base import Imputation, NumberImputer
 
 
@@ -18,6 +18,10 @@ class ImputeMedian(NumberImputer):
     """
 
     name = "median"
+
+    def wanted(self, value: exp.Expr, profile: Profile) -> list[Request]:
+        """List the median where a missing value was seen."""
+        return [QuantilesOf(value, (0.5,))] if profile.missing else []
 
     def learn(self, value: exp.Expr, profile: Profile) -> Learning[Imputation]:
         """Ask for the median only where it is needed."""

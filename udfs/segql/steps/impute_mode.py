@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from segql.statistics import Learning, LevelsOf, Profile
+from segql.statistics import Learning, LevelsOf, Profile, Request
 from segql.steps.base import Imputation, NumberImputer
 
 
@@ -12,6 +12,10 @@ class ImputeMode(NumberImputer):
     """Stand-in: the mode, as ``sklearn.impute.SimpleImputer(strategy="most_frequent")``."""
 
     name = "mode"
+
+    def wanted(self, value: exp.Expr, profile: Profile) -> list[Request]:
+        """List the value counts."""
+        return [LevelsOf(value)]
 
     def learn(self, value: exp.Expr, profile: Profile) -> Learning[Imputation]:
         """Ask for the value counts."""

@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 from segql.statistics import Learning, MomentsOf, Profile, ProfileOf, Statistics
-from segql.steps.base import PreparedBy, Transform, Transformer
+from segql.steps.base import Identity, PreparedBy, Transform, Transformer
 from segql.steps.transform_log1p import Log1p
-from segql.steps.transform_none import Identity
 
 #: Skewness (third standardized moment, divisor n) above which a column counts as skewed.
 SKEWED = 1.0
@@ -15,6 +14,10 @@ class TransformAuto(Transformer):
     """``{"transform": "auto"}``: log1p when skewness > 1 and min ≥ 0."""
 
     name = "auto"
+
+    def candidates(self, profile: Profile) -> list[Transform]:
+        """List both shapes; only the column itself where it has negative values."""
+        return [Identity()] if profile.minimum < 0 else [Identity(), Log1p()]
 
     def learn(
         self, prepared: PreparedBy, profile: Profile, statistics: Statistics

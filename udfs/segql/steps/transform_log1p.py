@@ -9,7 +9,7 @@ from sqlglot import exp
 
 from segql import sql
 from segql.statistics import Learning, Profile, Statistics
-from segql.steps.base import PreparedBy, Transform, Transformer
+from segql.steps.base import Identity, PreparedBy, Transform, Transformer
 
 
 class Log1p(Transform):
@@ -44,6 +44,10 @@ class TransformLog1p(Transformer):
     """``{"transform": "log1p"}``."""
 
     name = "log1p"
+
+    def candidates(self, profile: Profile) -> list[Transform]:
+        """List the logarithm, and the column itself for its description."""
+        return [Identity(), Log1p()]
 
     def learn(
         self, prepared: PreparedBy, profile: Profile, statistics: Statistics

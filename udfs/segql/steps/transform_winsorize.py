@@ -9,8 +9,7 @@ from sqlglot import exp
 
 from segql import sql
 from segql.statistics import Learning, Profile, QuantilesOf, Statistics
-from segql.steps.base import PreparedBy, Transform, Transformer
-from segql.steps.transform_none import Identity
+from segql.steps.base import Identity, PreparedBy, Transform, Transformer
 
 DEFAULT = (0.01, 0.99)
 

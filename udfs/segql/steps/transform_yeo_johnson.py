@@ -12,9 +12,8 @@ from sqlglot import exp
 
 from segql import sql
 from segql.statistics import Learning, Moments, MomentsOf, Profile, ProfileOf, Statistics
-from segql.steps.base import PreparedBy, Transform, Transformer
+from segql.steps.base import Identity, PreparedBy, Transform, Transformer
 from segql.steps.transform_auto import transformed
-from segql.steps.transform_none import Identity
 
 #: Powers that are searched; beyond them a shape is not worth a power.
 LOWEST, HIGHEST = -4.0, 6.0
