@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from typing import Any
@@ -28,6 +29,8 @@ from segql.steps.transform_auto import transformed
 #: Alias of the input relation in every generated query: each column is qualified with it, so
 #: that no macro parameter and no scratch column can take a feature's place.
 SOURCE = "source"
+#: A coordinate beyond this is missing: the sum of a few hundred squares must be a double.
+FARTHEST = 1e140
 
 
 @dataclass(frozen=True)
@@ -61,13 +64,16 @@ class Prepared(PreparedBy):
 
     raw: exp.Expr
     stand_in: float | None
+    limit: float = sql.LARGEST
 
     def __call__(self, transform: Transform) -> exp.Expr:
         """SQL of the transformed column; NULL where nothing stands in for a missing number."""
         otherwise = None
         if self.stand_in is not None:
             otherwise = sql.number(transform.value(self.stand_in))
-        return sql.case([(sql.usable(self.raw.copy()), transform.sql(self.raw))], otherwise)
+        return sql.case(
+            [(sql.usable(self.raw.copy(), self.limit), transform.sql(self.raw))], otherwise
+        )
 
 
 @dataclass(frozen=True)
@@ -96,7 +102,26 @@ class NumberFeature:
     @property
     def base(self) -> exp.Expr:
         """The column after imputation and transform."""
-        return Prepared(self.raw, self.imputation.value)(self.transform)
+        return Prepared(self.raw, self.imputation.value, self.limit)(self.transform)
+
+    @property
+    def limit(self) -> float:
+        """Largest absolute value that is a number to compute with; beyond it, it is missing.
+
+        A new row may be far outside what was learned. Its square must stay finite in the model
+        space, or its distance to every centroid would be infinite and its segment arbitrary.
+        """
+        seen = max(abs(self.profile.minimum), abs(self.profile.maximum), 1.0)
+        for exponent in range(round(math.log10(sql.LARGEST)), 0, -5):
+            limit = 10.0**exponent
+            try:
+                ends = [self.transform.value(end) for end in (-limit, limit)]
+            except OverflowError:
+                continue
+            reach = max(abs(end - self.scaling.center) for end in ends)
+            if reach * self.scaling.factor * self.weight <= FARTHEST:
+                return max(limit, seen)
+        return seen
 
     def dimensions(self) -> Iterator[Dimension]:
         """The scaled number, and its missing flag when asked for."""
@@ -115,7 +140,7 @@ class NumberFeature:
         )
         if self.indicator:
             share = self.profile.missing / max(self.profile.count + self.profile.missing, 1)
-            flag = sql.case([(sql.usable(self.raw), sql.number(0.0))], sql.number(1.0))
+            flag = sql.case([(sql.usable(self.raw, self.limit), sql.number(0.0))], sql.number(1.0))
             yield Dimension(
                 f"{self.name}=missing",
                 self.name,

@@ -104,7 +104,7 @@ def fit(
         model.info |= {
             "relation": request.relation,
             "requested_by": requested_by,
-            "fitted_at": datetime.now(UTC),
+            "fitted_at": datetime.now(UTC).replace(tzinfo=None),
             "seed": request.seed,
             "options": json.dumps(request.options(), default=str, ensure_ascii=False),
             "input_hash": data.fingerprint,

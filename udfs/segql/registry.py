@@ -22,7 +22,7 @@ _VERSIONED = "model_name varchar not null, model_version integer not null"
 TABLES: dict[str, str] = {
     "models": f"""{_VERSIONED}, is_current boolean not null, is_published boolean not null,
         algorithm varchar not null, k integer not null, id_column varchar not null,
-        relation varchar, requested_by varchar, fitted_at timestamptz not null, seconds double,
+        relation varchar, requested_by varchar, fitted_at timestamp not null, seconds double,
         seed bigint, options varchar, input_hash varchar, row_count bigint,
         unscorable_count bigint, coreset_rows bigint, is_exact boolean, reason varchar,
         elbow integer, prefers_one boolean, silhouette_euclidean double,

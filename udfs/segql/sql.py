@@ -105,12 +105,12 @@ def absolute(expression: Expr) -> exp.Abs:
     return exp.Abs(this=expression)
 
 
-def usable(value: Expr) -> Expr:
-    """Tell a number to compute with from NULL, NaN, infinity and what is beyond ``LARGEST``.
+def usable(value: Expr, limit: float = LARGEST) -> Expr:
+    """Tell a number to compute with from NULL, NaN, infinity and what is beyond the limit.
 
     NaN compares greater than every number on the engines that have it, so one comparison serves.
     """
-    return compare(exp.LTE, absolute(value), number(LARGEST))
+    return compare(exp.LTE, absolute(value), number(limit))
 
 
 def least(terms: Sequence[Expr]) -> Expr:
