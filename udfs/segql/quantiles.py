@@ -164,13 +164,13 @@ def _counts(
         name = f"v{narrowed.column}"
         low, high = bound(narrowed.low), bound(narrowed.high)
         aggregates += [
-            f"count(*) filter (where {name} < {low})",
-            f"count(*) filter (where {name} >= {low} and {name} <= {high})",
+            f"sum(({name} < {low})::integer)",
+            f"sum(({name} <= {high})::integer)",
         ]
     inner = _inner(source, [column.expression for column in columns])
     row = engine.rows(f"select {', '.join(aggregates)} from ({inner})")[0]
     return {
-        bracket: (int(row[2 * index]), int(row[2 * index + 1]))
+        bracket: (int(row[2 * index]), int(row[2 * index + 1] - row[2 * index]))
         for index, bracket in enumerate(brackets)
     }
 
