@@ -55,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     options = parse_arguments(arguments)
     try:
         build(options)
-    except (BuildError, duckdb.Error) as error:
+    except (BuildError, duckdb.Error, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     return 0
@@ -85,7 +85,7 @@ def build(options: argparse.Namespace) -> None:
         run_dbt(target, source.dbt_vars)
     else:
         build_anew(target, source, signature)
-    print_summary(target, source.dbt_vars)
+    print_summary(target)
 
 
 def read_source(options: argparse.Namespace) -> Source:
@@ -250,7 +250,7 @@ def plain(message: str) -> str:
     return "\n".join(line for line in lines if line and not line.startswith(noise))
 
 
-def print_summary(database: Path, dbt_vars: dict[str, Any]) -> None:
+def print_summary(database: Path) -> None:
     """Print the segments as a table, and what to try next."""
     with duckdb.connect(str(database), read_only=True) as connection:
         rows = connection.execute(
@@ -258,7 +258,7 @@ def print_summary(database: Path, dbt_vars: dict[str, Any]) -> None:
             " average_order_value, days_since_last_order"
             " from marts.segment_summary order by customers desc, segment_key"
         ).fetchall()
-        call = scoring_call(connection, dbt_vars)
+        call = scoring_call(connection)
 
     table = Table(title="Segments")
     table.add_column("key")
@@ -293,13 +293,21 @@ def print_summary(database: Path, dbt_vars: dict[str, Any]) -> None:
     print("  from marts.segment_recommendations;")
 
 
-def scoring_call(connection: duckdb.DuckDBPyConnection, dbt_vars: dict[str, Any]) -> str:
+def scoring_call(connection: duckdb.DuckDBPyConnection) -> str:
     """Write a call of the model's own function, for a typical customer."""
-    project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
-    features = (project["vars"] | dbt_vars)["segmentation_features"]
-    columns = ", ".join(f'quantile_disc("{name}", 0.5)' for name in features)
-    values = connection.execute(f"select {columns} from features.customer_features").fetchone()
-    pairs = (f"{name} := {value:.10g}" for name, value in zip(features, values or (), strict=False))
+    features = connection.execute(
+        "select input, kind from segql.feature_info('customers') where used order by position"
+    ).fetchall()
+    pairs = []
+    for name, kind in features:
+        quoted = '"' + name.replace('"', '""') + '"'
+        typical = f"quantile_disc({quoted}, 0.5)" if kind == "number" else f"mode({quoted})"
+        row = connection.execute(f"select {typical} from features.customer_features").fetchone()
+        if row and row[0] is not None:
+            text = str(row[0]).replace("'", "''")
+            value = f"{row[0]:.10g}" if kind == "number" else f"'{text}'"
+            shown = name if re.fullmatch(r"[a-z_][a-z0-9_]*", name) else quoted
+            pairs.append(f"{shown} := {value}")
     return f"select segql.customers_segment({', '.join(pairs)})"
 
 

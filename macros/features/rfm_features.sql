@@ -69,7 +69,24 @@ featured as (
     left join balances
         on purchases.customer_id = balances.customer_id
 
+),
+
+counted as (
+
+    select count(*) as customers from featured
+
 )
 
-select * from featured
+select featured.*
+from counted
+left join featured
+    on true
+where
+    case
+        when counted.customers = 0
+            then {{ segql.raise_in_query(
+                "'no order line can be used (no purchase with customer, date, quantity and price"
+                ~ " up to as_of_date); data_quality counts the reasons'") }}
+        else true
+    end
 {%- endmacro %}

@@ -47,6 +47,7 @@
     {%- set score_sql = current['score_sql'] -%}
     {%- set scored_sql = sql -%}
     {% do segql.check_features(options['name'], model_version, sql) %}
+    {% do segql.log_changed_options(options, current['options']) %}
   {% endif %}
 
   {{ run_hooks(pre_hooks, inside_transaction=True) }}

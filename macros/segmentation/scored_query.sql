@@ -6,7 +6,9 @@
   {%- set columns = adapter.get_column_schema_from_query(input_sql) | map(attribute='name') | list -%}
 with segql_input as (
 
-    select * from ({{ input_sql }}) as segql_rows
+    select * from (
+        {{ input_sql }}
+    ) as segql_rows
 
 ),
 

@@ -1,10 +1,10 @@
-{#- A column as a text id: 25671.0 becomes 25671, blank text and NaN become NULL. -#}
+{#- A column as a text id: 25671.0 becomes 25671, text is trimmed, blank and NaN become NULL. -#}
 {% macro id_expression(column, type) -%}
     {{ return(adapter.dispatch('id_expression', 'segql')(column, type)) }}
 {%- endmacro %}
 
 {% macro default__id_expression(column, type) -%}
-    {%- if modules.re.match('^(DOUBLE|FLOAT|REAL|DECIMAL|NUMERIC)', type | upper) -%}
+    {%- if modules.re.match('^(DOUBLE|FLOAT|REAL)', type | upper) -%}
         {%- set number = 'cast(' ~ column ~ ' as double)' -%}
         case
             when {{ segql.is_finite(number) }} then
@@ -14,8 +14,14 @@
                     else cast({{ column }} as varchar)
                 end
         end
+    {%- elif modules.re.match('^(DECIMAL|NUMERIC)', type | upper) -%}
+        {#- Never through a double: a decimal id can have more digits than one holds. -#}
+        case
+            when {{ column }} = floor({{ column }}) then cast(cast({{ column }} as hugeint) as varchar)
+            else cast({{ column }} as varchar)
+        end
     {%- elif segql.column_kind(type) == 'text' -%}
-        case when trim(cast({{ column }} as varchar)) <> '' then cast({{ column }} as varchar) end
+        nullif(trim(cast({{ column }} as varchar)), '')
     {%- else -%}
         cast({{ column }} as varchar)
     {%- endif -%}

@@ -1,7 +1,9 @@
 {#-
     A readable, unique name and an archetype for each segment key. The archetype is the RFM
-    segment of the mean scores; the name says which mean scores are high or low, and whether
-    the segment's customers are new (a low mean tenure, not lapsed). Segments that would share a name add the feature that sets them apart most, or else their key.
+    segment that most of the members are in; the name says which mean scores are high or low,
+    with big and small spenders also on that side of the mean, and whether the segment's customers
+    are new (a low mean tenure, not lapsed). Segments that would share a name add the feature that
+    sets them apart most, or else their key.
 -#}
 {% macro segment_names(
     segments,
@@ -63,6 +65,36 @@ averaged as (
 
 ),
 
+mapped as (
+
+    select
+        segments.segment_key,
+        segment_map.rfm_segment,
+        row_number() over (
+            partition by segments.segment_key
+            order by count(*) desc, segment_map.rfm_segment
+        ) as place
+    from segments
+    inner join scores
+        on segments.customer_id = scores.customer_id
+    inner join segment_map
+        on
+            cast(100 * scores.r_score + 10 * scores.f_score + scores.m_score as varchar)
+            = segment_map.rfm_code
+    group by segments.segment_key, segment_map.rfm_segment
+
+),
+
+spending as (
+
+    select
+        segment_key,
+        z_score
+    from profile
+    where feature = 'monetary'
+
+),
+
 newcomers as (
 
     select segment_key
@@ -75,7 +107,6 @@ worded as (
 
     select
         averaged.*,
-        cast(100 * round(mean_r) + 10 * round(mean_f) + round(mean_m) as integer) as mean_code,
         case
             when newcomers.segment_key is not null and mean_r > {{ low_score }} then 'new '
             when mean_r >= {{ high_score }} then 'recent '
@@ -89,13 +120,17 @@ worded as (
             else ''
         end as f_word,
         case
-            when mean_m >= {{ high_score }} then 'big spenders'
-            when mean_m <= {{ low_score }} then 'small spenders'
+            when mean_m >= {{ high_score }} and coalesce(spending.z_score, 1) > 0
+                then 'big spenders'
+            when mean_m <= {{ low_score }} and coalesce(spending.z_score, -1) < 0
+                then 'small spenders'
             else 'customers'
         end as m_word
     from averaged
     left join newcomers
         on averaged.segment_key = newcomers.segment_key
+    left join spending
+        on averaged.segment_key = spending.segment_key
 
 ),
 
@@ -110,7 +145,7 @@ named as (
             when worded.segment_key = 'prospect' then 'Prospects'
             when worded.segment_key = 'noise' then 'Unusual customers'
             when worded.segment_key = 'unscored' then 'Not scorable'
-            else segment_map.rfm_segment
+            else mapped.rfm_segment
         end as archetype,
         case
             when worded.segment_key = 'prospect' then 'Prospects'
@@ -123,8 +158,8 @@ named as (
                 || substr(worded.r_word || worded.f_word || worded.m_word, 2)
         end as plain_name
     from worded
-    left join segment_map
-        on cast(worded.mean_code as varchar) = segment_map.rfm_code
+    left join mapped
+        on worded.segment_key = mapped.segment_key and mapped.place = 1
 
 ),
 

@@ -108,8 +108,9 @@ def draw(
             .from_(drawn.subquery("drawn"))
             .where(sql.compare(exp.LT, sql.scratch("unit"), sql.scratch("probability")))
         )
-    for item in coordinates:
-        query = query.where(exp.Not(this=exp.Is(this=item.copy(), expression=exp.Null())))
+    # One sum rather than a condition a coordinate, which would nest as deep as there are many.
+    whole = sql.total(item.copy() for item in coordinates)
+    query = query.where(exp.Not(this=exp.Is(this=exp.Paren(this=whole), expression=exp.Null())))
     table = engine.temporary("coreset")
     engine.run(f"create temporary table {sql.text(table)} as {sql.text(query)}")
     drawn_rows = int(engine.rows(f"select count(*) from {sql.text(table)}")[0][0])

@@ -20,7 +20,7 @@ from segql.metrics import ExactFigures, exact_figures
 from segql.model import Iteration, Model, Segment
 from segql.progress import Report
 from segql.recipe import Recipe
-from segql.registry import Registry, contingency
+from segql.registry import Registry
 from segql.selection import Trial, parse_k
 from segql.space import Matrix, Projection, Space, fit_projection
 from segql.statistics import Statistics
@@ -154,7 +154,7 @@ def keep_keys(engine: DuckDBEngine, registry: Registry, model: Model, data: Inpu
         counts: Matrix = np.zeros((0, model.k))
         old: list[str] = []
     else:
-        counts = contingency(engine, data.source, data.previous, model)
+        counts = keys.contingency(engine, data.source, data.previous, model)
         old = data.previous.keys
     named = keys.matched_keys(counts, old, used)
     model.segments = [

@@ -8,7 +8,12 @@ from collections.abc import Sequence
 
 import numpy as np
 from scipy.optimize import linear_sum_assignment
+from sqlglot import exp
 
+from segql import sql
+from segql.engines.duckdb import DuckDBEngine
+from segql.features import SOURCE
+from segql.model import Model
 from segql.space import Matrix
 
 #: A new segment takes an old key when they share at least this Jaccard of their customers.
@@ -45,3 +50,30 @@ def matched_keys(counts: Matrix, old_keys: Sequence[str], used: set[str]) -> lis
     number = max((int(m[1]) for key in used if (m := re.fullmatch(r"S(\d+)", key))), default=0)
     fresh = (f"S{new}" for new in itertools.count(number + 1))
     return [next(fresh) if key is None else key for key in keys]
+
+
+def contingency(engine: DuckDBEngine, source: exp.Expr, old: Model, new: Model) -> Matrix:
+    """Count rows by old and new segment, in one query over the current rows.
+
+    Returns
+    -------
+    ndarray of shape (old.k, new.k)
+    """
+    first = old.assignment.assigned(old.space.inputs(source))
+    renamed = sql.layer(first, sql.alias(sql.scratch("segment"), f"{sql.SCRATCH}old"))
+    kept = exp.select(*(sql.column(name) for name in new.recipe.names), sql.scratch("old")).from_(
+        renamed.subquery("old")
+    )
+    second = new.assignment.assigned(
+        new.space.inputs(kept.subquery(exp.to_identifier(SOURCE, quoted=True)))
+    )
+    query = (
+        exp.select(sql.scratch("old"), sql.scratch("segment"), exp.Count(this=exp.Star()))
+        .from_(second.subquery("new"))
+        .group_by(sql.scratch("old"), sql.scratch("segment"))
+    )
+    counts = np.zeros((old.k, new.k))
+    for before, after, count in engine.rows(query):
+        if before is not None and after is not None:
+            counts[int(before) - 1, int(after) - 1] = count
+    return counts

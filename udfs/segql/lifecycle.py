@@ -97,6 +97,7 @@ def fit(
         report("checking ids")
         data = stack.enter_context(training_input(engine, request, registry))
         model = learn_model(engine, data, request, report)
+        model.statements = list(engine.statements)
         if request.name is not None:
             report("storing")
             registry.prepare()
@@ -115,7 +116,6 @@ def fit(
         }
         if request.name is not None:
             registry.write(model, publish=publish)
-    model.statements = engine.statements
     if features == "auto":
         print(explain_decisions(model))
     return model

@@ -22,7 +22,7 @@ Matrix = NDArray[np.float64]
 BINS = 2048
 #: Values that are fetched and sorted at once; more are bracketed or split first.
 FETCH = 200_000
-#: Rows of the sample that brackets a rank, at least; and its half width in standard errors.
+#: Rows of the sample that brackets a rank, and the half width in standard errors.
 SAMPLE, WIDTH = 100_000, 5.0
 
 
@@ -128,8 +128,7 @@ def _sampled(
 ) -> dict[Bracket, Bracket]:
     """Narrow each bracket by the ranks of a sample."""
     rows = max(column.count for column in columns)
-    # A larger table is sampled more, so that what a bracket holds stays near FETCH.
-    size = min(max(SAMPLE, rows // 100), rows)
+    size = min(SAMPLE, rows)
     inner = _inner(source, [column.expression for column in columns])
     share = 100.0 * size / rows
     fetched = engine.arrays(f"select * from ({inner}) using sample {share:.6f}% (bernoulli)")

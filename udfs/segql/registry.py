@@ -5,17 +5,13 @@ from __future__ import annotations
 import json
 from typing import Any
 
-from sqlglot import exp
-
 from segql import sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
-from segql.features import SOURCE
 from segql.functions.macros import SCHEMA_VERSION, model_macros, score_select, shared_macros
 from segql.metrics import METRICS
 from segql.model import Iteration, Model, Segment, feature_rows
 from segql.selection import Trial
-from segql.space import Matrix
 
 _VERSIONED = "model_name varchar not null, model_version integer not null"
 
@@ -330,35 +326,6 @@ def publish_statements(model: Model) -> list[str]:
         f"is_published = (is_published or model_version = {model.version}) "
         f"where model_name = {name}",
     ]
-
-
-def contingency(engine: DuckDBEngine, source: exp.Expr, old: Model, new: Model) -> Matrix:
-    """Count rows by old and new segment, in one query over the current rows.
-
-    Returns
-    -------
-    ndarray of shape (old.k, new.k)
-    """
-    import numpy as np
-
-    first = old.assignment.assigned(old.space.inputs(source))
-    renamed = sql.layer(first, sql.alias(sql.scratch("segment"), f"{sql.SCRATCH}old"))
-    kept = exp.select(*(sql.column(name) for name in new.recipe.names), sql.scratch("old")).from_(
-        renamed.subquery("old")
-    )
-    second = new.assignment.assigned(
-        new.space.inputs(kept.subquery(exp.to_identifier(SOURCE, quoted=True)))
-    )
-    query = (
-        exp.select(sql.scratch("old"), sql.scratch("segment"), exp.Count(this=exp.Star()))
-        .from_(second.subquery("new"))
-        .group_by(sql.scratch("old"), sql.scratch("segment"))
-    )
-    counts = np.zeros((old.k, new.k))
-    for before, after, count in engine.rows(query):
-        if before is not None and after is not None:
-            counts[int(before) - 1, int(after) - 1] = count
-    return counts
 
 
 def _component_rows(model: Model) -> list[dict[str, Any]]:

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 from kneed import KneeLocator
 
 from segql.clusterers.kmeans import KMeansFit, Matrix, Points, fit_kmeans, nearest
@@ -65,6 +66,8 @@ def parse_k(k: Any) -> tuple[int, int]:
     if isinstance(k, str) and k.strip().lower() == "auto":
         return AUTO_RANGE
     if isinstance(k, str) and k.strip().isdigit():
+        k = int(k)
+    if isinstance(k, np.integer):
         k = int(k)
     accepted = 'accepted: a whole number of at least 1, (min, max), or "auto"'
     if isinstance(k, int) and not isinstance(k, bool) and k >= 1:

@@ -210,8 +210,8 @@ class Statistics:
         inner = exp.select(*named).from_(self.source.copy())
         outer = exp.select(*aggregates).from_(inner.subquery("prepared"))
         if complete:
-            for i in range(len(values)):
-                outer = outer.where(f"not {sql.SCRATCH}v{i} is null", copy=False)
+            whole = exp.Paren(this=sql.total(sql.scratch(f"v{i}") for i in range(len(values))))
+            outer = outer.where(exp.Not(this=exp.Is(this=whole, expression=exp.Null())))
         return self.engine.rows(outer)[0]
 
     # -- profiles ----------------------------------------------------------------------------

@@ -6,6 +6,8 @@
     full_refresh=false
 ) }}
 
+{#- After the model, so that a refit that fails leaves the cuts as they are too. -#}
+{%- set after = ref('kmeans_segments') -%}
 {#- The table is never dropped: --full-refresh adds a version, other runs add nothing. -#}
 {%- if not is_incremental() -%}
     {{ segql.rfm_cuts(ref('customer_features')) }}

@@ -48,7 +48,8 @@ class DuckDBEngine:
     ) -> list[tuple[Any, ...]]:
         """Run a statement and fetch its (small) result."""
         text = statement if isinstance(statement, str) else sql.text(statement)
-        self.statements.append(text)
+        if not parameters:
+            self.statements.append(text)
         try:
             if parameters:
                 return self.connection.execute(text, parameters).fetchall()
