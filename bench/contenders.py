@@ -120,10 +120,11 @@ def metrics(options: argparse.Namespace, clock: Clock) -> Result:
         engine = DuckDBEngine(connection)
         source = aliased(engine.relation("customers"))
         bounds = model.space.bounds
+        rows = model.info["row_count"]
         with clock("Lloyd pass"):
-            sums = segment_sums(engine, source, model.assignment, bounds)
+            sums = segment_sums(engine, source, model.assignment, bounds, rows)
         with clock("silhouette"):
-            figures = exact_figures(engine, source, model.assignment, bounds, sums)
+            figures = exact_figures(engine, source, model.assignment, bounds, rows, sums)
     return {"silhouette": figures.metrics["silhouette"]}
 
 

@@ -10,7 +10,6 @@ from sqlglot import exp
 from segql import sql
 from segql.clusterers.kmeans import Problem
 from segql.engines.duckdb import DuckDBEngine
-from segql.features import SOURCE
 from segql.recipe import Recipe
 from segql.space import Space
 
@@ -33,7 +32,7 @@ def draw(
     space: Space,
     recipe: Recipe,
     *,
-    id_column: str,
+    hashable: exp.Expr,
     rows: int,
     seed: int,
 ) -> Coreset:
@@ -48,8 +47,8 @@ def draw(
         The model space.
     recipe : Recipe
         Columns whose median is still awaited are carried along.
-    id_column : str
-        Its hash, with the seed, decides who is drawn.
+    hashable : sqlglot expression
+        The id; its hash, with the seed, decides who is drawn.
     rows : int
         Rows of the source.
     seed : int
@@ -58,11 +57,13 @@ def draw(
     -----
     Bachem, Lucic & Krause (KDD 2018): q(x) = ½·1/n + ½·d²(x, mean)/Σd². Each row is drawn on its
     own with probability min(1, size·q), so that no row order matters, and weighs 1/probability.
-    Σd² is known from the learned variances: no pass is spent on it.
+    Σd² is known from the learned variances: no pass is spent on it. The learned bounds say how
+    probable a row can be at most, so that the hash alone rules out most rows before anything
+    else of them is read.
     """
     awaited = [feature.raw for feature in recipe.awaiting_stand_in()]
     carried = [
-        sql.alias(sql.column(id_column, SOURCE), f"{sql.SCRATCH}id"),
+        sql.alias(hashable, f"{sql.SCRATCH}id"),
         *(sql.alias(raw, f"{sql.SCRATCH}input{index}") for index, raw in enumerate(awaited)),
     ]
     exact = rows <= SIZE
@@ -70,7 +71,14 @@ def draw(
         sql.alias(value, f"{sql.SCRATCH}p{index}")
         for index, value in enumerate(space.coordinates())
     ]
-    layered = sql.layer(space.inputs(source, *carried), *points)
+    inputs = space.inputs(source, *carried)
+    spread = rows * float(space.variance.sum())
+    if not exact:
+        farthest = float(((space.bounds + np.abs(space.mean)) ** 2).sum())
+        highest = 0.5 * SIZE / rows + 0.5 * SIZE * farthest / spread
+        if highest < 1.0:
+            inputs = inputs.where(engine.hash_below(hashable, seed, highest))
+    layered = sql.layer(inputs, *points)
     coordinates = [sql.scratch(f"p{index}") for index in range(space.size)]
     kept = [
         sql.alias(exp.Array(expressions=[item.copy() for item in coordinates]), "point"),
@@ -84,7 +92,6 @@ def draw(
             layered.subquery("prepared")
         )
     else:
-        spread = rows * float(space.variance.sum())
         distance = sql.total(
             exp.Mul(this=exp.Paren(this=gap), expression=exp.Paren(this=gap.copy()))
             for gap in (

@@ -71,9 +71,7 @@ class Prepared(PreparedBy):
         otherwise = None
         if self.stand_in is not None:
             otherwise = sql.number(transform.value(self.stand_in))
-        return sql.case(
-            [(sql.usable(self.raw.copy(), self.limit), transform.sql(self.raw))], otherwise
-        )
+        return sql.case(transform.branches(self.raw, self.limit), otherwise)
 
 
 @dataclass(frozen=True)
@@ -272,7 +270,10 @@ def learn_number(
     # What imputing, transforming and scaling may ask for is asked for at once, of the usable
     # values: the stand-in's part in a moment is worked out afterwards, without a pass.
     candidates = transformer.candidates(profile)
-    ahead = {shape.step: MomentsOf(Prepared(raw, None)(shape)) for shape in candidates}
+    ahead = {
+        shape.step: MomentsOf(Prepared(raw, None)(shape), transformer.order(shape))
+        for shape in candidates
+    }
     for shape in candidates:
         known = transformed(profile, shape)
         statistics.know(ProfileOf(ahead[shape.step].expression), known)

@@ -39,7 +39,7 @@ def learn_model(engine: DuckDBEngine, data: Input, request: Request, report: Rep
     report("drawing the coreset")
     sample = coreset.draw(
         engine, data.source, space, learned,
-        id_column=data.id, rows=data.rows, seed=request.seed,
+        hashable=data.hashable, rows=data.rows, seed=request.seed,
     )  # fmt: skip
     try:
         if sample.rows == 0:
@@ -55,11 +55,18 @@ def learn_model(engine: DuckDBEngine, data: Input, request: Request, report: Rep
     space = Space(learned.dimensions(), projection)
     report("polishing")
     polished = polish(
-        engine, data.source, space, np.array(result["centroids"]), None if sample.exact else points
+        engine,
+        data.source,
+        space,
+        np.array(result["centroids"]),
+        None if sample.exact else points,
+        data.rows,
     )
     report("measuring")
     euclidean = euclidean_silhouette(points, polished.assignment.centroids, request.seed)
-    figures = exact_figures(engine, data.source, polished.assignment, space.bounds, polished.sums)
+    figures = exact_figures(
+        engine, data.source, polished.assignment, space.bounds, data.rows, polished.sums
+    )
     return Model(
         name=request.name,
         version=0,

@@ -172,8 +172,9 @@ def evaluate(
     try:
         _require_features(model, engine.columns(table), relation)
         source = aliased(table)
-        bounds = np.maximum(observed_bounds(engine, source, model.space), 1e-300)
-        return exact_figures(engine, source, model.assignment, bounds).metrics
+        rows, observed = observed_bounds(engine, source, model.space)
+        bounds = np.maximum(observed, 1e-300)
+        return exact_figures(engine, source, model.assignment, bounds, rows).metrics
     finally:
         engine.release(table)
 

@@ -12,7 +12,7 @@ from segql.assignment import FAR, NearestCentroid
 from segql.diagnostics import davies_bouldin
 from segql.engines.duckdb import DuckDBEngine
 from segql.space import Matrix, Space
-from segql.statistics import summand, unscale
+from segql.sums import GridSums
 
 METRICS = (
     "n",
@@ -57,6 +57,7 @@ def segment_sums(
     source: exp.Expr,
     assignment: NearestCentroid,
     bounds: Matrix,
+    rows: int,
 ) -> SegmentSums:
     """Assign every row and sum the points of each segment, exactly, in one query."""
     space, k = assignment.space, assignment.k
@@ -65,15 +66,13 @@ def segment_sums(
         exp.Add(this=assignment.squared_norm(), expression=sql.scratch("low"))
     )
     reach = float(((bounds + np.abs(assignment.centroids).max(axis=0)) ** 2).sum())
-    terms = [summand(sql.scratch(f"p{i}"), float(bounds[i])) for i in range(space.size)]
-    terms.append(summand(squared, reach))
+    summed = GridSums(
+        [*(f"p{i}" for i in range(space.size)), "squared"], [*bounds.tolist(), reach], rows
+    )
+    measured = sql.layer(assigned, sql.alias(squared, f"{sql.SCRATCH}squared"))
     query = (
-        exp.select(
-            sql.scratch("segment"),
-            exp.Count(this=exp.Star()),
-            *(exp.Sum(this=term) for term, _ in terms),
-        )
-        .from_(assigned.subquery("assigned"))
+        exp.select(sql.scratch("segment"), exp.Count(this=exp.Star()), *summed.aggregates())
+        .from_(sql.layer(measured, *summed.columns()).subquery("summed"))
         .group_by(sql.scratch("segment"))
     )
     sizes, means = np.zeros(k), assignment.centroids.copy()
@@ -83,7 +82,7 @@ def segment_sums(
             unscorable = int(count)
             continue
         index = int(segment) - 1
-        exact = [unscale(value, shift) for value, (_, shift) in zip(sums, terms, strict=True)]
+        exact = summed.exact(sums)
         sizes[index] = count
         means[index] = [float(value / int(count)) for value in exact[:-1]]
         squares[index] = float(exact[-1])
@@ -107,6 +106,7 @@ def exact_figures(
     source: exp.Expr,
     assignment: NearestCentroid,
     bounds: Matrix,
+    rows: int,
     sums: SegmentSums | None = None,
 ) -> ExactFigures:
     """Measure a segmentation on all rows.
@@ -117,7 +117,7 @@ def exact_figures(
     with ‖x − mean‖² and the segment's mean squared deviation rather than with Σ‖x‖², which loses
     digits; equal to ``silhouette_score(metric="sqeuclidean")``.
     """
-    sums = sums or segment_sums(engine, source, assignment, bounds)
+    sums = sums or segment_sums(engine, source, assignment, bounds, rows)
     sizes, means = sums.sizes, sums.means
     n = float(sizes.sum())
     gaps = ((means - assignment.centroids) ** 2).sum(axis=1)
@@ -168,9 +168,13 @@ def _silhouette_pass(
     segment = sql.scratch("segment")
     is_segment = [sql.compare(exp.EQ, segment.copy(), sql.integer(i + 1)) for i in range(k)]
     own = sql.case([(test.copy(), sql.scratch(f"t{i}")) for i, test in enumerate(is_segment)])
-    other = sql.least(
+    # A branch a segment, so that a row compares the other k − 1 and nothing else.
+    other = sql.case(
         [
-            sql.case([(test.copy(), sql.number(FAR))], sql.scratch(f"t{i}"))
+            (
+                test.copy(),
+                sql.least([sql.scratch(f"t{j}") for j in range(k) if j != i] or [sql.number(FAR)]),
+            )
             for i, test in enumerate(is_segment)
         ]
     )
@@ -203,36 +207,39 @@ def _silhouette_pass(
     distance = exp.Sqrt(
         this=sql.not_below_zero(sql.minus(sql.scratch("inside"), sql.scratch("deviation")))
     )
-    score_term, score_shift = summand(silhouette, 1.0)
     reach = float(np.sqrt(((bounds + np.abs(means).max(axis=0)) ** 2).sum()))
-    distance_term, distance_shift = summand(distance, reach)
+    measured = sql.layer(
+        shifted,
+        sql.alias(silhouette, f"{sql.SCRATCH}silhouette"),
+        sql.alias(distance, f"{sql.SCRATCH}distance"),
+    )
+    summed = GridSums(["silhouette", "distance"], [1.0, reach], int(sizes.sum()))
     query = (
-        exp.select(
-            segment.copy(),
-            exp.Sum(this=score_term),
-            exp.Sum(this=distance_term),
-        )
-        .from_(shifted.subquery("measured"))
+        exp.select(segment.copy(), *summed.aggregates())
+        .from_(sql.layer(measured, *summed.columns()).subquery("summed"))
         .group_by(segment.copy())
     )
     silhouettes, scatter = np.zeros(k), np.zeros(k)
-    for label, score_sum, distance_sum in engine.rows(query):
+    for label, *found in engine.rows(query):
         # Rows without a segment are a group of their own: a filter would be pushed down through
         # the layers and compute them all twice.
         if label is None:
             continue
         index = int(label) - 1
-        scatter[index] = float(unscale(distance_sum, distance_shift) / int(sizes[index]))
+        score_sum, distance_sum = summed.exact(found)
+        scatter[index] = float(distance_sum / int(sizes[index]))
         if sizes[index] > 1 and k > 1:
-            silhouettes[index] = float(unscale(score_sum, score_shift) / int(sizes[index]))
+            silhouettes[index] = float(score_sum / int(sizes[index]))
     return silhouettes, scatter
 
 
-def observed_bounds(engine: DuckDBEngine, source: exp.Expr, space: Space) -> Matrix:
-    """Largest absolute value of each coordinate on rows other than the training rows."""
+def observed_bounds(engine: DuckDBEngine, source: exp.Expr, space: Space) -> tuple[int, Matrix]:
+    """Number of rows, and largest absolute value of each coordinate on them."""
     points = [sql.alias(value, f"{sql.SCRATCH}p{i}") for i, value in enumerate(space.coordinates())]
     layered = sql.layer(space.inputs(source), *points)
     query = exp.select(
-        *(exp.Max(this=sql.absolute(sql.scratch(f"p{i}"))) for i in range(space.size))
+        exp.Count(this=exp.Star()),
+        *(exp.Max(this=sql.absolute(sql.scratch(f"p{i}"))) for i in range(space.size)),
     ).from_(layered.subquery("prepared"))
-    return np.array([float(value or 0.0) for value in engine.rows(query)[0]])
+    rows, *largest = engine.rows(query)[0]
+    return int(rows), np.array([float(value or 0.0) for value in largest])

@@ -178,7 +178,7 @@ def _fetch(
     engine: DuckDBEngine, source: exp.Expr, column: Column, low: float, high: float
 ) -> Matrix:
     inner = _inner(source, [column.expression])
-    query = f"select v0 from ({inner}) where v0 >= {bound(low)} and v0 <= {bound(high)}"
+    query = f"select v0 from ({inner}) where v0 between {bound(low)} and {bound(high)}"
     return engine.arrays(query)["v0"]
 
 

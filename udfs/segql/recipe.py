@@ -23,6 +23,9 @@ MAXIMUM_FEATURES = 1000
 OPTIONS = ("impute", "indicator", "transform", "scale", "encode", "weight")
 PREDICTION_COLUMNS = ("segment_id", "segment_key", "distance", "next_segment_id", "confidence")
 
+INTEGERS = (
+    "TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER", "UBIGINT",
+)  # fmt: skip
 _NUMBER = re.compile(
     r"^(U?(TINY|SMALL|BIG|HUGE)?INT(EGER)?|UHUGEINT|FLOAT|DOUBLE|REAL|DECIMAL|NUMERIC)\b", re.I
 )

@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from kneed import KneeLocator
 
 from segql.clusterers.kmeans import KMeansFit, Matrix, Points, fit_kmeans, nearest
 from segql.diagnostics import quality, stability
@@ -116,6 +115,9 @@ def find_elbow(ks: Sequence[int], inertias: Sequence[float]) -> int | None:
     """
     if len(ks) < 3:
         return None
+    # It loads a good part of SciPy, which a fit of one k does not need.
+    from kneed import KneeLocator
+
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")
         found = KneeLocator(ks, inertias, curve="convex", direction="decreasing").elbow

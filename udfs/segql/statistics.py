@@ -15,9 +15,8 @@ from sqlglot import exp
 from segql import sql
 from segql.engines.duckdb import DuckDBEngine
 from segql.quantiles import Column, quantiles
+from segql.sums import summand, unscale
 
-#: Bits of an integer summand; a thousand billion of them still fit a 128-bit sum.
-SUMMAND_BITS = 62
 #: More distinct values than this are not categories.
 MAXIMUM_LEVELS = 100_000
 
@@ -39,12 +38,12 @@ class Profile:
 
 @dataclass(frozen=True)
 class Moments:
-    """Exact mean, variance (divisor n) and skewness of a numeric expression."""
+    """Exact mean, variance (divisor n) and, where it was asked for, skewness of an expression."""
 
     count: int
     mean: float
     variance: float
-    skewness: float
+    skewness: float | None
 
     @property
     def deviation(self) -> float:
@@ -58,6 +57,8 @@ class Moments:
         mean = share * self.mean + rest * value
         moved, gap = self.mean - mean, value - mean
         variance = share * (self.variance + moved**2) + rest * gap**2
+        if self.skewness is None:
+            return Moments(count, mean, variance, None)
         third = share * (self.skewness * self.deviation**3 + 3.0 * self.variance * moved + moved**3)
         third += rest * gap**3
         return Moments(count, mean, variance, third / variance**1.5 if variance > 0 else 0.0)
@@ -94,9 +95,10 @@ class ProfileOf:
 
 @dataclass(frozen=True)
 class MomentsOf:
-    """Ask for the moments of an expression whose profile is known."""
+    """Ask for the moments of an expression whose profile is known, up to the order needed."""
 
     expression: exp.Expr
+    order: int = 2
 
 
 @dataclass(frozen=True)
@@ -118,33 +120,6 @@ Request = ProfileOf | MomentsOf | QuantilesOf | LevelsOf
 Learned = TypeVar("Learned")
 #: A step's learning: yields the aggregates it needs, receives them, returns what it learned.
 Learning = Generator[list[Request], dict[Request, Any], Learned]
-
-
-def summand(expression: exp.Expr, bound: float) -> tuple[exp.Expr, int]:
-    """Scale an expression to an integer whose sum is exact in any order.
-
-    Parameters
-    ----------
-    expression : sqlglot expression
-        A double, at most ``bound`` in absolute value.
-    bound : float
-        Its largest absolute value.
-
-    Returns
-    -------
-    expression, int
-        The SQL of the integer, and the power of two that it was scaled by.
-    """
-    shift = SUMMAND_BITS - (math.frexp(bound)[1] if bound > 0 else 0)
-    shift = max(-1000, min(1000, shift))
-    scaled = sql.product(expression, sql.number(math.ldexp(1.0, shift)))
-    return exp.Cast(this=scaled, to=exp.DataType.build("bigint")), shift
-
-
-def unscale(value: int | None, shift: int) -> Fraction:
-    """Turn a sum of scaled integers back into the exact number."""
-    factor = Fraction(2) ** shift
-    return Fraction(int(value or 0)) / factor
 
 
 class Statistics:
@@ -189,7 +164,11 @@ class Statistics:
         return [learned[index] for index in sorted(learned)]
 
     def _answer(self, requests: list[Request]) -> None:
-        open_requests = {_key(r): r for r in requests if _key(r) not in self._answers}
+        open_requests: dict[Hashable, Request] = {}
+        # Highest moments last: of two requests for the same expression they answer both.
+        for request in sorted(requests, key=lambda r: getattr(r, "order", 0)):
+            if not self._answered(request):
+                open_requests[_key(request)] = request
         pending = list(open_requests.values())
         self._profile([r for r in pending if isinstance(r, ProfileOf)])
         self._moments([r for r in pending if isinstance(r, MomentsOf)])
@@ -197,6 +176,14 @@ class Statistics:
         for request in pending:
             if isinstance(request, LevelsOf):
                 self._levels(request)
+
+    def _answered(self, request: Request) -> bool:
+        answer = self._answers.get(_key(request))
+        if answer is None:
+            return False
+        return not (
+            isinstance(request, MomentsOf) and request.order == 3 and answer.skewness is None
+        )
 
     def _query(
         self,
@@ -245,7 +232,7 @@ class Statistics:
     def _moments(self, requests: list[MomentsOf]) -> None:
         values: list[exp.Expr] = []
         aggregates: list[exp.Expr] = []
-        plans: list[tuple[MomentsOf, Profile, list[int]]] = []
+        plans: list[tuple[MomentsOf, Profile, int, list[int]]] = []
         for request in requests:
             profile: Profile = self._answers[_key(ProfileOf(request.expression))]
             if profile.count == 0 or profile.minimum == profile.maximum:
@@ -257,27 +244,28 @@ class Statistics:
             bound = max(profile.maximum - profile.center, profile.center - profile.minimum)
             shifts = []
             power: exp.Expr = value.copy()
-            for order in (1, 2, 3):
+            first = len(aggregates)
+            for order in range(1, request.order + 1):
                 term, shift = summand(power, bound**order)
                 aggregates.append(exp.Sum(this=term))
                 shifts.append(shift)
                 power = exp.Mul(this=power.copy(), expression=value.copy())
-            plans.append((request, profile, shifts))
+            plans.append((request, profile, first, shifts))
         if not plans:
             return
         row = self._query(values, aggregates)
-        for index, (request, profile, shifts) in enumerate(plans):
-            sums = [unscale(row[3 * index + i], shifts[i]) / profile.count for i in range(3)]
-            offset, second, third = sums
-            variance = second - offset**2
-            skew = float(third - 3 * offset * second + 2 * offset**3)
-            spread = float(variance)
-            self._answers[_key(request)] = Moments(
-                profile.count,
-                float(Fraction(profile.center) + offset),
-                max(spread, 0.0),
-                skew / spread**1.5 if spread > 0 else 0.0,
-            )
+        for request, profile, first, shifts in plans:
+            offset, second, *third = [
+                unscale(value, shift) / profile.count
+                for value, shift in zip(row[first : first + len(shifts)], shifts, strict=True)
+            ]
+            spread = float(second - offset**2)
+            skewness = None
+            if third:
+                skew = float(third[0] - 3 * offset * second + 2 * offset**3)
+                skewness = skew / spread**1.5 if spread > 0 else 0.0
+            mean = float(Fraction(profile.center) + offset)
+            self._answers[_key(request)] = Moments(profile.count, mean, max(spread, 0.0), skewness)
 
     # -- quantiles ---------------------------------------------------------------------------
 

@@ -16,6 +16,9 @@ from segql.features import SOURCE
 from segql.model import Model
 from segql.registry import Registry
 
+#: A bitmap of ids is worth it up to this many bits a row, and up to this many (64 MB a thread).
+BITMAP_SPREAD, BITMAP_BITS = 64, 2**29
+
 
 @dataclass(frozen=True)
 class Request:
@@ -60,6 +63,14 @@ class Input:
         """FROM item under the alias that feature columns are qualified with."""
         return aliased(self.table)
 
+    @property
+    def hashable(self) -> exp.Expr:
+        """The id in a form whose hash depends on its value, not on its integer type."""
+        kind = self.columns[self.id].upper()
+        whole = kind in recipe.INTEGERS and kind != "UBIGINT"
+        target = exp.DataType.build("bigint" if whole else "text")
+        return exp.Cast(this=sql.column(self.id, SOURCE), to=target)
+
 
 def aliased(table: exp.Table) -> exp.Expr:
     """FROM item under the alias that feature columns are qualified with."""
@@ -94,7 +105,13 @@ def _resolved(
     if not stored:
         table = engine.snapshot(table, list(needed))
     try:
-        rows, fingerprint = _check_ids(engine, table, id_column, [item.name for item in plans])
+        rows, fingerprint = _check_ids(
+            engine,
+            table,
+            id_column,
+            [item.name for item in plans],
+            is_integer=columns[id_column].upper() in recipe.INTEGERS,
+        )
         yield Input(table, id_column, columns, plans, decisions, rows, fingerprint, previous)
     finally:
         if not stored:
@@ -114,20 +131,25 @@ def _previous(registry: Registry, name: str | None, columns: dict[str, str]) -> 
 
 
 def _check_ids(
-    engine: DuckDBEngine, table: exp.Table, id_column: str, features: list[str]
+    engine: DuckDBEngine,
+    table: exp.Table,
+    id_column: str,
+    features: list[str],
+    *,
+    is_integer: bool,
 ) -> tuple[int, str]:
-    """Refuse missing and repeated ids; fingerprint the rows in any order, in the same pass."""
+    """Refuse missing and repeated ids; fingerprint the rows in any order."""
     name = sql.text(sql.column(id_column))
     listed = ", ".join(sql.text(sql.column(item)) for item in [id_column, *features])
     target = sql.text(table)
-    rows, present, distinct, fingerprint = engine.rows(
-        f"select count(*), count({name}), count(distinct {name}), "
-        f"sum(hash({listed})::hugeint) from {target}"
+    rows, present, fingerprint = engine.rows(
+        f"select count(*), count({name}), sum(hash({listed})::hugeint) from {target}"
     )[0]
     if rows < 2:
         raise SegqlError(f"the relation has {rows} rows; accepted: at least 2")
     if present < rows:
         raise SegqlError(f"id column {id_column!r} is NULL in {rows - present} of {rows} rows")
+    distinct = _distinct(engine, target, name, is_integer, int(rows))
     if distinct < present:
         repeated = engine.rows(
             f"select {name}, count(*) as n from {target} group by all having n > 1 "
@@ -138,3 +160,14 @@ def _check_ids(
             f"({present - distinct} rows too many)"
         )
     return int(rows), f"{int(fingerprint) & (2**128 - 1):032x}"
+
+
+def _distinct(engine: DuckDBEngine, target: str, name: str, is_integer: bool, rows: int) -> int:
+    """Count distinct ids: whole numbers that lie close together by a bitmap, others by hashing."""
+    if is_integer:
+        low, high = engine.rows(f"select min({name}), max({name}) from {target}")[0]
+        if high - low < min(BITMAP_SPREAD * rows, BITMAP_BITS):
+            bitmap = f"bit_count(bitstring_agg({name}, {low}, {high}))"
+            return int(engine.rows(f"select {bitmap} from {target}")[0][0])
+    # By itself: next to other aggregates DuckDB counts distinct values at half the speed.
+    return int(engine.rows(f"select count(distinct {name}) from {target}")[0][0])

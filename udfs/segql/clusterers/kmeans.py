@@ -13,6 +13,8 @@ from segql.errors import SegqlError
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.intp]
+#: One row a cluster: who belongs to it.
+Members = NDArray[np.bool_]
 
 #: k-means++ starts of one search, of which the best is breathed on.
 STARTS = 4
@@ -26,6 +28,8 @@ SEARCH_POINTS = 5_000
 BREATH, SHALLOW_BREATH = 5, 2
 #: Swaps in vain, one after the other, that end a search.
 PATIENCE = 6
+#: Up to so many clusters, sums as a matrix product beat sums by label.
+FEW = 24
 #: A round must improve the inertia by this share to count.
 WORTHWHILE = 1e-6
 #: Lloyd stops at this relative gain for a start, and while breathing; the last run of all goes to
@@ -108,8 +112,25 @@ class Problem:
         self.n, self.d = x.shape
         self.columns: Matrix = np.ascontiguousarray(x.T)
         self.weighted: Matrix = self.columns * w
+        #: Coordinates over a row of ones: a product gives scores with their constant added …
+        self._augmented: Matrix = np.vstack([self.columns, np.ones(self.n)])
+        #: … and weighted coordinates beside the weights: a product gives sums and masses.
+        self._summed: Matrix = np.ascontiguousarray(np.vstack([self.weighted, w]).T)
         self.norms: Matrix = (self.columns**2).sum(axis=0)
         self.total = float(w @ self.norms)
+
+    def assign(self, centroids: Matrix) -> tuple[Members | Labels, Matrix]:
+        """Assign as :meth:`nearest` does, in the form whose means are cheapest."""
+        if len(centroids) > FEW:
+            return self.nearest(centroids)
+        terms = np.hstack([-2.0 * centroids, (centroids**2).sum(axis=1)[:, None]])
+        scores = terms @ self._augmented
+        best = scores.min(axis=0)
+        members: Members = scores == best
+        if np.count_nonzero(members) > self.n:
+            # The same point may be as near to two centroids: the first one has it.
+            members &= np.cumsum(members, axis=0) == 1
+        return members, best
 
     def nearest(self, centroids: Matrix) -> tuple[Labels, Matrix]:
         """Labels and squared distances less ‖x‖²; ties go to the first centroid."""
@@ -141,10 +162,15 @@ class Problem:
         """Weighted inertia from the scores of :meth:`nearest`."""
         return max(self.total + float(self.w @ scores), 0.0)
 
-    def means(self, labels: Labels, k: int) -> tuple[Matrix, Matrix]:
-        """Mean and mass of each cluster, added in the order of the points."""
-        mass = _sums(labels, self.w, k)
-        sums = np.stack([_sums(labels, row, k) for row in self.weighted], axis=1)
+    def means(self, labels: Members | Labels, k: int) -> tuple[Matrix, Matrix]:
+        """Mean and mass of each cluster."""
+        if labels.ndim == 2:
+            sums = labels.astype(np.float64) @ self._summed
+            mass = sums[:, -1]
+            return sums[:, :-1] / np.maximum(mass, 1e-300)[:, None], mass
+        single = labels.astype(np.intp, copy=False)
+        mass = _sums(single, self.w, k)
+        sums = np.stack([_sums(single, row, k) for row in self.weighted], axis=1)
         return sums / np.maximum(mass, 1e-300)[:, None], mass
 
     def lloyd(
@@ -154,7 +180,7 @@ class Problem:
         previous, before = np.inf, None
         inertia = np.inf
         for _ in range(MAXIMUM_ITERATIONS):
-            labels, scores = self.nearest(centroids)
+            labels, scores = self.assign(centroids)
             inertia = self.inertia(scores)
             if history is not None:
                 history.append(Iteration(inertia))

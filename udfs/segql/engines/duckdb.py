@@ -218,16 +218,26 @@ class DuckDBEngine:
                 stacklevel=3,
             )
 
-    def hash_unit(self, column: exp.Expr, seed: int) -> exp.Expr:
-        """Hash a column and the seed to a double in [0, 1): the same in any row order.
+    @staticmethod
+    def hash_unit(column: exp.Expr, seed: int) -> exp.Expr:
+        """Hash a column and the seed to a double in [0, 1): the same in any row order."""
+        return exp.Div(this=sql.double(_hashed(column, seed)), expression=sql.number(2.0**64))
 
-        DuckDB's ``hash`` of the value as text, which does not change with the column's type.
-        """
-        hashed = exp.Anonymous(
-            this="hash",
-            expressions=[
-                exp.Cast(this=column, to=exp.DataType.build("text")),
-                exp.Cast(this=sql.integer(seed), to=exp.DataType.build("bigint")),
-            ],
-        )
-        return exp.Div(this=sql.double(hashed), expression=sql.number(2.0**64))
+    @staticmethod
+    def hash_below(column: exp.Expr, seed: int, share: float) -> exp.Expr:
+        """Tell whether :meth:`hash_unit` may be below a share: compared as whole numbers."""
+        bound = min(int(share * 2.0**64 * (1 + 1e-9)) + 1, 2**64 - 1)
+        whole = exp.DataType.build("ubigint", dialect="duckdb")
+        highest = exp.Cast(this=sql.integer(bound), to=whole)
+        return sql.compare(exp.LTE, _hashed(column, seed), highest)
+
+
+def _hashed(column: exp.Expr, seed: int) -> exp.Expr:
+    """DuckDB's ``hash`` of a value and the seed, hashed again.
+
+    ``hash(a, b)`` joins the two hashes linearly: data that were generated from ``hash(id, 1)``
+    would depend on ``hash(id, 42)``.
+    """
+    number = exp.Cast(this=sql.integer(seed), to=exp.DataType.build("bigint"))
+    once = exp.Anonymous(this="hash", expressions=[column.copy(), number])
+    return exp.Anonymous(this="hash", expressions=[once])

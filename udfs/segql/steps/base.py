@@ -9,6 +9,7 @@ from typing import Any, ClassVar
 from sqlglot import exp
 
 from segql.errors import SegqlError
+from segql.sql import usable
 from segql.statistics import Learning, Profile, Request, Statistics
 
 
@@ -73,6 +74,10 @@ class Transform(ABC):
     def sql(self, value: exp.Expr) -> exp.Expr:
         """SQL of the transformed value; the argument is cheap to repeat."""
 
+    def branches(self, value: exp.Expr, limit: float) -> list[tuple[exp.Expr, exp.Expr]]:
+        """List the conditions of usable numbers, each with the SQL of the transformed value."""
+        return [(usable(value.copy(), limit), self.sql(value))]
+
     @abstractmethod
     def value(self, value: float) -> float:
         """Transform one number in Python: constants, bounds."""
@@ -116,6 +121,10 @@ class Transformer(Step):
     def candidates(self, profile: Profile) -> list[Transform]:
         """List the transforms whose moments will be asked for, as far as they are known."""
         return [Identity()]
+
+    def order(self, candidate: Transform) -> int:
+        """Highest moment of a candidate that will be asked for."""
+        return 2
 
     @abstractmethod
     def learn(

@@ -19,11 +19,15 @@ class TransformAuto(Transformer):
         """List both shapes; only the column itself where it has negative values."""
         return [Identity()] if profile.minimum < 0 else [Identity(), Log1p()]
 
+    def order(self, candidate: Transform) -> int:
+        """Ask for the skewness of the column itself, which decides."""
+        return 3 if isinstance(candidate, Identity) else 2
+
     def learn(
         self, prepared: PreparedBy, profile: Profile, statistics: Statistics
     ) -> Learning[Transform]:
         """Ask for the skewness, and in the same pass for what the scaler will ask of either."""
-        plain = MomentsOf(prepared(Identity()))
+        plain = MomentsOf(prepared(Identity()), order=3)
         if profile.minimum < 0:
             yield [plain]
             return Identity()
@@ -31,7 +35,7 @@ class TransformAuto(Transformer):
         logged = MomentsOf(prepared(log1p))
         statistics.know(ProfileOf(logged.expression), transformed(profile, log1p))
         answers = yield [plain, logged]
-        return log1p if answers[plain].skewness > SKEWED else Identity()
+        return log1p if (answers[plain].skewness or 0.0) > SKEWED else Identity()
 
 
 def transformed(profile: Profile, transform: Transform) -> Profile:
