@@ -14,7 +14,7 @@ from segql.recipe import Recipe
 from segql.space import Space
 
 #: Expected rows of a coreset; a table with no more rows is its own coreset.
-SIZE = 30_000
+SIZE = 60_000
 
 
 @dataclass(frozen=True)

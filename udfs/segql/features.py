@@ -258,7 +258,8 @@ def learn_number(
     """Learn one numeric column: profile, stand-in, transform, scale, each from the one before."""
     raw = raw_number(name, kind, encoding)
     usable = Prepared(raw, None)(Identity())
-    request = ProfileOf(usable)
+    stored = sql.column(name, SOURCE) if kind == "number" and encoding is None else None
+    request = ProfileOf(usable, stored)
     profile: Profile = (yield [request])[request]
     if profile.count == 0:
         statistics.know(MomentsOf(usable), Moments(0, 0.0, 0.0, 0.0))

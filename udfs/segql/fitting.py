@@ -30,7 +30,9 @@ from segql.training import Input, Request
 def learn_model(engine: DuckDBEngine, data: Input, request: Request, report: Report) -> Model:
     """Learn recipe, projection, coreset, clusters and metrics; keys are those of a first fit."""
     report("learning the recipe")
-    statistics = Statistics(engine, data.source)
+    statistics = Statistics(
+        engine, data.source, lambda share: engine.hash_below(data.hashable, request.seed, share)
+    )
     learned = learn(statistics, data.plans, data.decisions, auto=request.features == "auto")
     projection = _project(statistics, learned, request.pca)
     space = Space(learned.dimensions(), projection)

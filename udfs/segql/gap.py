@@ -39,6 +39,7 @@ class GapStatistic:
 
     def __init__(self, points: Points, seed: int) -> None:
         self.seed = seed
+        self._known: dict[int, Gap] = {}
         rng = np.random.default_rng([seed, 11])
         with one_thread():
             problem = Problem(points.values, points.weights)
@@ -58,6 +59,11 @@ class GapStatistic:
 
     def of(self, k: int) -> Gap:
         """Gap and standard error of k clusters."""
+        if k not in self._known:
+            self._known[k] = self._measured(k)
+        return self._known[k]
+
+    def _measured(self, k: int) -> Gap:
         with one_thread():
             observed = self._dispersion(self._data, k)
             expected = np.array([self._dispersion(item, k) for item in self._references])

@@ -6,7 +6,7 @@ DuckDB's ``median`` keeps every row in memory, and its ``approx_quantile`` diffe
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,9 +47,7 @@ class Bracket:
     high: float
 
 
-def quantiles(
-    engine: DuckDBEngine, source: exp.Expr, columns: Sequence[Column]
-) -> list[tuple[float, ...]]:
+class Quantiles:
     """Quantiles by linear interpolation, as ``numpy.quantile`` gives them.
 
     Parameters
@@ -58,42 +56,66 @@ def quantiles(
     source : sqlglot expression
         FROM item with the alias that the expressions are qualified with.
     columns : sequence of Column
-
-    Returns
-    -------
-    list of tuple of float
-        One tuple a column, in the order of its probabilities.
+    sampled : callable, optional
+        Makes the condition that draws a share of the rows; DuckDB's own sample by default.
 
     Notes
     -----
-    A sample brackets each rank; one pass counts what lies below and inside each bracket; a rank
-    that is inside is found among the bracket's values. Which rows were sampled cannot show: a
-    bracket that missed its rank is replaced by histogram passes, and the answer is exact.
+    A sample brackets each rank; :attr:`aggregates` count what lies below and inside each bracket,
+    in whatever pass their caller makes; a rank that is inside is found among the bracket's
+    values. Which rows were sampled cannot show: a bracket that missed its rank is replaced by
+    histogram passes, and the answer is exact.
     """
-    brackets = [item for index, column in enumerate(columns) for item in _whole(index, column)]
-    large = [item for item in brackets if columns[item.column].count > FETCH]
-    if large:
-        sampled = _sampled(engine, source, columns, large)
-        counts = _counts(engine, source, columns, sampled)
-    found: list[dict[int, float]] = [{} for _ in columns]
-    for bracket in brackets:
-        column = columns[bracket.column]
-        if bracket not in large:
+
+    def __init__(
+        self,
+        engine: DuckDBEngine,
+        source: exp.Expr,
+        columns: Sequence[Column],
+        sampled: Callable[[float], exp.Expr] | None = None,
+    ) -> None:
+        self.engine, self.source, self.columns = engine, source, list(columns)
+        self._brackets = [b for index, column in enumerate(columns) for b in _whole(index, column)]
+        self._narrowed: dict[Bracket, Bracket] = {}
+        large = [b for b in self._brackets if columns[b.column].count > FETCH]
+        if large:
+            self._narrowed = _narrowed(engine, source, columns, large, sampled)
+
+    def aggregates(self, values: Sequence[exp.Expr]) -> list[exp.Expr]:
+        """Two counts a bracket, over the columns as the caller has named them."""
+        counts: list[exp.Expr] = []
+        for bracket in self._narrowed.values():
+            for kind, end in ((exp.LT, bracket.low), (exp.LTE, bracket.high)):
+                reached = sql.compare(kind, values[bracket.column].copy(), sql.number(end))
+                whole = exp.Cast(this=exp.Paren(this=reached), to=exp.DataType.build("int"))
+                counts.append(exp.Sum(this=whole))
+        return counts
+
+    def answers(self, counts: Sequence[int | None]) -> list[tuple[float, ...]]:
+        """One tuple a column, in the order of its probabilities, from the aggregates' values."""
+        pairs = dict(zip(self._narrowed, zip(counts[::2], counts[1::2], strict=True), strict=True))
+        found: list[dict[int, float]] = [{} for _ in self.columns]
+        for bracket in self._brackets:
+            below, reached = (int(value or 0) for value in pairs.get(bracket, (0, 0)))
+            found[bracket.column] |= self._ranks(bracket, below, reached - below)
+        return [
+            _interpolate(column, values) for column, values in zip(self.columns, found, strict=True)
+        ]
+
+    def _ranks(self, bracket: Bracket, below: int, inside: int) -> dict[int, float]:
+        engine, source, column = self.engine, self.source, self.columns[bracket.column]
+        narrowed = self._narrowed.get(bracket)
+        if narrowed is None:
             values = np.sort(_fetch(engine, source, column, bracket.low, bracket.high))
-            found[bracket.column] |= {rank: float(values[rank]) for rank in bracket.ranks}
-            continue
-        narrowed, (below, inside) = sampled[bracket], counts[bracket]
+            return {rank: float(values[rank]) for rank in bracket.ranks}
         held = all(below <= rank < below + inside for rank in bracket.ranks)
         if held and inside <= FETCH:
             values = np.sort(_fetch(engine, source, column, narrowed.low, narrowed.high))
-            found[bracket.column] |= {r: float(values[r - below]) for r in bracket.ranks}
-        else:
-            wide = narrowed if held else bracket
-            found[bracket.column] |= _split(
-                engine, source, column, list(bracket.ranks), wide.low, wide.high,
-                below if held else 0,
-            )  # fmt: skip
-    return [_interpolate(column, values) for column, values in zip(columns, found, strict=True)]
+            return {rank: float(values[rank - below]) for rank in bracket.ranks}
+        wide = narrowed if held else bracket
+        return _split(
+            engine, source, column, list(bracket.ranks), wide.low, wide.high, below if held else 0
+        )
 
 
 def _whole(index: int, column: Column) -> list[Bracket]:
@@ -123,55 +145,49 @@ def _inner(source: exp.Expr, expressions: Sequence[exp.Expr]) -> str:
     return sql.text(exp.select(*named).from_(source.copy()))
 
 
-def _sampled(
-    engine: DuckDBEngine, source: exp.Expr, columns: Sequence[Column], brackets: Sequence[Bracket]
+def _narrowed(
+    engine: DuckDBEngine,
+    source: exp.Expr,
+    columns: Sequence[Column],
+    brackets: Sequence[Bracket],
+    sampled: Callable[[float], exp.Expr] | None,
 ) -> dict[Bracket, Bracket]:
-    """Narrow each bracket by the ranks of a sample."""
-    rows = max(column.count for column in columns)
-    size = min(SAMPLE, rows)
-    inner = _inner(source, [column.expression for column in columns])
-    share = 100.0 * size / rows
-    fetched = engine.arrays(f"select * from ({inner}) using sample {share:.6f}% (bernoulli)")
-    ordered = {}
-    narrowed = {}
+    """Narrow each bracket by two quantiles of a sample, which stays in SQL."""
+    share = min(SAMPLE / max(column.count for column in columns), 1.0)
+    named = [sql.alias(item.expression.copy(), f"v{i}") for i, item in enumerate(columns)]
+    inner = exp.select(*named).from_(source.copy())
+    if sampled is not None:
+        inner = inner.where(sampled(share))
+    drawn = f"({sql.text(inner)})"
+    if sampled is None:
+        drawn += f" using sample {100 * share:.6f}% (bernoulli)"
+    wanted = []
     for bracket in brackets:
-        if bracket.column not in ordered:
-            values = fetched[f"v{bracket.column}"]
-            ordered[bracket.column] = np.sort(values[~np.isnan(values)])
-        sample, column = ordered[bracket.column], columns[bracket.column]
+        column = columns[bracket.column]
         p = bracket.ranks[0] / max(column.count - 1, 1)
-        reach = WIDTH * math.sqrt(len(sample) * p * (1 - p)) + WIDTH
-        first, last = math.floor(p * len(sample) - reach), math.ceil(p * len(sample) + reach)
+        size = max(share * column.count, 1.0)
+        reach = WIDTH * math.sqrt(p * (1 - p) / size) + WIDTH / size
+        ends = [max(p - reach, 0.0), min(p + reach, 1.0)]
+        wanted.append(f"quantile_disc(v{bracket.column}, {ends})")
+    row = engine.rows(f"select {', '.join(wanted)} from {drawn}")[0]
+    narrowed = {}
+    for bracket, ends in zip(brackets, row, strict=True):
+        column = columns[bracket.column]
+        low, high = ends or (column.minimum, column.maximum)
+        # A tail that the sample may not have reached goes on to the end.
+        reach = WIDTH / max(share * column.count, 1.0)
+        first, last = (rank / max(column.count - 1, 1) for rank in _ends(bracket.ranks))
         narrowed[bracket] = Bracket(
             bracket.column,
             bracket.ranks,
-            float(sample[first]) if first >= 0 else column.minimum,
-            float(sample[last]) if last < len(sample) else column.maximum,
+            column.minimum if first <= reach else float(low),
+            column.maximum if last >= 1 - reach else float(high),
         )
     return narrowed
 
 
-def _counts(
-    engine: DuckDBEngine,
-    source: exp.Expr,
-    columns: Sequence[Column],
-    brackets: dict[Bracket, Bracket],
-) -> dict[Bracket, tuple[int, int]]:
-    """Count values below and inside every bracket, in one pass."""
-    aggregates = []
-    for narrowed in brackets.values():
-        name = f"v{narrowed.column}"
-        low, high = bound(narrowed.low), bound(narrowed.high)
-        aggregates += [
-            f"sum(({name} < {low})::integer)",
-            f"sum(({name} <= {high})::integer)",
-        ]
-    inner = _inner(source, [column.expression for column in columns])
-    row = engine.rows(f"select {', '.join(aggregates)} from ({inner})")[0]
-    return {
-        bracket: (int(row[2 * index]), int(row[2 * index + 1] - row[2 * index]))
-        for index, bracket in enumerate(brackets)
-    }
+def _ends(ranks: tuple[int, ...]) -> tuple[int, int]:
+    return ranks[0], ranks[-1]
 
 
 def _fetch(

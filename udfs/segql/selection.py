@@ -92,20 +92,30 @@ def choose_k(points: Points, low: int, high: int, seed: int) -> Choice:
     high = min(high, points.distinct)
     low = min(low, high)
     fits: dict[int, KMeansFit] = {}
-    trials: list[Trial] = []
+    trials: dict[int, Trial] = {}
     gaps = GapStatistic(points, seed)
+
+    def attempt(k: int, *, quick: bool) -> None:
+        fits[k] = fit_kmeans(points, k, seed, quick=quick)
+        trials[k] = _trial(points, fits[k], gaps.of(k), seed)
+
     for k in range(low, high + 1):
-        fits[k] = fit_kmeans(points, k, seed)
-        trials.append(_trial(points, fits[k], gaps.of(k), seed))
+        attempt(k, quick=low < high)
+    chosen, reason = low, f"k = {low} was asked for"
+    searched = {low} if low == high else set()
+    while low < high:
+        chosen, reason = decide(list(trials.values()))
+        if chosen in searched:
+            break
+        # Only a k that would be chosen is worth the whole search; it is then judged anew.
+        attempt(chosen, quick=False)
+        searched.add(chosen)
+    tried = tuple(trials.values())
     prefers_one = prefers_one_segment(
-        gaps.of(1), (Gap(trial.gap, trial.gap_error) for trial in trials if trial.k > 1)
+        gaps.of(1), (Gap(trial.gap, trial.gap_error) for trial in tried if trial.k > 1)
     )
-    if single:
-        reason = f"k = {low} was asked for"
-        return Choice(fits[low], tuple(trials), reason, None, prefers_one)
-    chosen, reason = decide(trials)
-    elbow = find_elbow([trial.k for trial in trials], [trial.inertia for trial in trials])
-    return Choice(fits[chosen], tuple(trials), reason, elbow, prefers_one)
+    elbow = find_elbow([trial.k for trial in tried], [trial.inertia for trial in tried])
+    return Choice(fits[chosen], tried, reason, elbow, prefers_one)
 
 
 def find_elbow(ks: Sequence[int], inertias: Sequence[float]) -> int | None:

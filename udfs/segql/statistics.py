@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Generator, Hashable, Iterable, Sequence
+from collections.abc import Callable, Generator, Hashable, Iterable, Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any, TypeVar
@@ -14,7 +14,7 @@ from sqlglot import exp
 
 from segql import sql
 from segql.engines.duckdb import DuckDBEngine
-from segql.quantiles import Column, quantiles
+from segql.quantiles import Column, Quantiles
 from segql.sums import summand, unscale
 
 #: More distinct values than this are not categories.
@@ -88,9 +88,13 @@ class Covariance:
 
 @dataclass(frozen=True)
 class ProfileOf:
-    """Ask for the profile of an expression."""
+    """Ask for the profile of an expression.
+
+    ``raw`` is the stored column that it takes its usable numbers from, when it is one.
+    """
 
     expression: exp.Expr
+    raw: exp.Expr | None = None
 
 
 @dataclass(frozen=True)
@@ -131,12 +135,22 @@ class Statistics:
         Where the relation lives.
     source : sqlglot table
         The relation, under the alias that its columns are qualified with.
+    sampled : callable, optional
+        Makes the condition that draws a share of the rows.
     """
 
-    def __init__(self, engine: DuckDBEngine, source: exp.Expr) -> None:
+    def __init__(
+        self,
+        engine: DuckDBEngine,
+        source: exp.Expr,
+        sampled: Callable[[float], exp.Expr] | None = None,
+    ) -> None:
         self.engine = engine
         self.source = source
+        self.sampled = sampled
         self._answers: dict[Hashable, Any] = {}
+        #: Stored columns that stand for an expression: all of their values are usable.
+        self._stored: dict[str, exp.Expr] = {}
 
     def know(self, request: Request, answer: Any) -> None:
         """Store an answer that follows from another one, so that no pass is spent on it."""
@@ -171,8 +185,10 @@ class Statistics:
                 open_requests[_key(request)] = request
         pending = list(open_requests.values())
         self._profile([r for r in pending if isinstance(r, ProfileOf)])
-        self._moments([r for r in pending if isinstance(r, MomentsOf)])
-        self._quantiles([r for r in pending if isinstance(r, QuantilesOf)])
+        self._measure(
+            [r for r in pending if isinstance(r, MomentsOf)],
+            [r for r in pending if isinstance(r, QuantilesOf)],
+        )
         for request in pending:
             if isinstance(request, LevelsOf):
                 self._levels(request)
@@ -204,90 +220,138 @@ class Statistics:
     # -- profiles ----------------------------------------------------------------------------
 
     def _profile(self, requests: list[ProfileOf]) -> None:
-        if not requests:
-            return
+        known = self._ranges([request.raw for request in requests if request.raw is not None])
+        plain = [request for request in requests if request.raw in known]
+        if plain:
+            # All stored values are usable: the engine keeps their range, only counts are left.
+            stored = [request.raw for request in plain if request.raw is not None]
+            for request, raw in zip(plain, stored, strict=True):
+                self._stored[sql.text(request.expression)] = sql.double(raw.copy())
+            answers = self._counted(stored, [known[raw] for raw in stored])
+            self._answers |= {_key(r): a for r, a in zip(plain, answers, strict=True)}
+        others = [request for request in requests if request not in plain]
+        if others:
+            answers = self._counted([request.expression for request in others], None)
+            self._answers |= {_key(r): a for r, a in zip(others, answers, strict=True)}
+
+    def _ranges(self, raws: Sequence[exp.Expr]) -> dict[exp.Expr, tuple[float, float]]:
+        """Ranges of stored columns without NaN, infinity or a value beyond the limit."""
+        if not raws:
+            return {}
+        ends = [kind(this=raw.copy()) for raw in raws for kind in (exp.Min, exp.Max)]
+        row = self.engine.rows(exp.select(*ends).from_(self.source.copy()))[0]
+        return {
+            raw: (float(low), float(high))
+            for raw, low, high in zip(raws, row[::2], row[1::2], strict=True)
+            if low is not None and abs(low) <= sql.LARGEST and abs(high) <= sql.LARGEST
+        }
+
+    def _counted(
+        self, values: Sequence[exp.Expr], ranges: Sequence[tuple[float, float]] | None
+    ) -> list[Profile]:
+        """Count and locate values; their range too, where it is not known."""
         aggregates: list[exp.Expr] = [exp.Count(this=exp.Star())]
-        for index in range(len(requests)):
+        step = 2 if ranges else 4
+        for index in range(len(values)):
             value = sql.scratch(f"v{index}")
-            aggregates += [
-                exp.Count(this=value.copy()),
-                exp.Min(this=value.copy()),
-                exp.Max(this=value.copy()),
-                exp.Anonymous(this="fsum", expressions=[value.copy()]),
-            ]
-        row = self._query([request.expression for request in requests], aggregates)
+            aggregates += [exp.Count(this=value.copy()), exp.Avg(this=value.copy())]
+            if ranges is None:
+                aggregates += [exp.Min(this=value.copy()), exp.Max(this=value.copy())]
+        row = self._query(values, aggregates)
         rows = int(row[0])
-        for index, request in enumerate(requests):
-            count, low, high, total = row[1 + 4 * index : 5 + 4 * index]
+        profiles = []
+        for index in range(len(values)):
+            count, mean, *ends = row[1 + step * index : 1 + step * (index + 1)]
+            low, high = ranges[index] if ranges else ends
             if not count:
-                answer = Profile(0, rows, 0.0, 0.0, 0.0)
+                profiles.append(Profile(0, rows, 0.0, 0.0, 0.0))
             else:
-                answer = Profile(
-                    int(count), rows - int(count), low, high, _grid(total / count, low, high)
-                )
-            self._answers[_key(request)] = answer
+                center = _grid(float(mean), low, high)
+                profiles.append(Profile(int(count), rows - int(count), low, high, center))
+        return profiles
 
-    # -- moments -----------------------------------------------------------------------------
+    # -- moments and quantiles, in one pass ---------------------------------------------------
 
-    def _moments(self, requests: list[MomentsOf]) -> None:
+    def _measure(self, moments: list[MomentsOf], quantiles: list[QuantilesOf]) -> None:
         values: list[exp.Expr] = []
         aggregates: list[exp.Expr] = []
-        plans: list[tuple[MomentsOf, Profile, int, list[int]]] = []
-        for request in requests:
-            profile: Profile = self._answers[_key(ProfileOf(request.expression))]
-            if profile.count == 0 or profile.minimum == profile.maximum:
-                answer = Moments(profile.count, profile.minimum, 0.0, 0.0)
-                self._answers[_key(request)] = answer
-                continue
-            value = sql.scratch(f"v{len(values)}")
-            values.append(sql.minus(request.expression.copy(), sql.number(profile.center)))
-            bound = max(profile.maximum - profile.center, profile.center - profile.minimum)
-            shifts = []
-            power: exp.Expr = value.copy()
-            first = len(aggregates)
-            for order in range(1, request.order + 1):
-                term, shift = summand(power, bound**order)
-                aggregates.append(exp.Sum(this=term))
-                shifts.append(shift)
-                power = exp.Mul(this=power.copy(), expression=value.copy())
-            plans.append((request, profile, first, shifts))
-        if not plans:
-            return
-        row = self._query(values, aggregates)
-        for request, profile, first, shifts in plans:
-            offset, second, *third = [
-                unscale(value, shift) / profile.count
-                for value, shift in zip(row[first : first + len(shifts)], shifts, strict=True)
-            ]
-            spread = float(second - offset**2)
-            skewness = None
-            if third:
-                skew = float(third[0] - 3 * offset * second + 2 * offset**3)
-                skewness = skew / spread**1.5 if spread > 0 else 0.0
-            mean = float(Fraction(profile.center) + offset)
-            self._answers[_key(request)] = Moments(profile.count, mean, max(spread, 0.0), skewness)
-
-    # -- quantiles ---------------------------------------------------------------------------
-
-    def _quantiles(self, requests: list[QuantilesOf]) -> None:
-        if not requests:
-            return
-        columns = []
-        for request in requests:
-            profile: Profile = self._answers[_key(ProfileOf(request.expression))]
-            columns.append(
-                Column(
-                    request.expression,
-                    profile.count,
-                    profile.minimum,
-                    profile.maximum,
-                    request.probabilities,
-                )
+        plans = [
+            (request, *self._plan(request, values, aggregates))
+            for request in moments
+            if not self._is_constant(request)
+        ]
+        first_count = len(aggregates)
+        ranked = None
+        if quantiles:
+            ranked = Quantiles(
+                self.engine, self.source, [self._column(item) for item in quantiles], self.sampled
             )
-        for request, answer in zip(
-            requests, quantiles(self.engine, self.source, columns), strict=True
-        ):
-            self._answers[_key(request)] = answer
+            start = len(values)
+            counts = ranked.aggregates(
+                [sql.scratch(f"v{start + index}") for index in range(len(quantiles))]
+            )
+            if counts:
+                values += [self._cheapest(request.expression) for request in quantiles]
+                aggregates += counts
+        row = self._query(values, aggregates) if aggregates else ()
+        for request, first, shifts in plans:
+            self._answers[_key(request)] = self._moments(request, row[first:], shifts)
+        if ranked is not None:
+            answers = ranked.answers(row[first_count:])
+            for wanted, answer in zip(quantiles, answers, strict=True):
+                self._answers[_key(wanted)] = answer
+
+    def _cheapest(self, expression: exp.Expr) -> exp.Expr:
+        """Return the stored column where it says the same as the expression."""
+        return self._stored.get(sql.text(expression), expression).copy()
+
+    def _is_constant(self, request: MomentsOf) -> bool:
+        profile: Profile = self._answers[_key(ProfileOf(request.expression))]
+        if profile.count and profile.minimum != profile.maximum:
+            return False
+        self._answers[_key(request)] = Moments(profile.count, profile.minimum, 0.0, 0.0)
+        return True
+
+    def _plan(
+        self, request: MomentsOf, values: list[exp.Expr], aggregates: list[exp.Expr]
+    ) -> tuple[int, list[int]]:
+        """Add a request's value and sums to a pass; return where they start and their scales."""
+        profile: Profile = self._answers[_key(ProfileOf(request.expression))]
+        value = sql.scratch(f"v{len(values)}")
+        values.append(sql.minus(self._cheapest(request.expression), sql.number(profile.center)))
+        bound = max(profile.maximum - profile.center, profile.center - profile.minimum)
+        first, shifts = len(aggregates), []
+        power: exp.Expr = value.copy()
+        for order in range(1, request.order + 1):
+            term, shift = summand(power, bound**order)
+            aggregates.append(exp.Sum(this=term))
+            shifts.append(shift)
+            power = exp.Mul(this=power.copy(), expression=value.copy())
+        return first, shifts
+
+    def _moments(self, request: MomentsOf, sums: Sequence[int], shifts: list[int]) -> Moments:
+        profile: Profile = self._answers[_key(ProfileOf(request.expression))]
+        offset, second, *third = [
+            unscale(value, shift) / profile.count
+            for value, shift in zip(sums[: len(shifts)], shifts, strict=True)
+        ]
+        spread = float(second - offset**2)
+        skewness = None
+        if third:
+            skew = float(third[0] - 3 * offset * second + 2 * offset**3)
+            skewness = skew / spread**1.5 if spread > 0 else 0.0
+        mean = float(Fraction(profile.center) + offset)
+        return Moments(profile.count, mean, max(spread, 0.0), skewness)
+
+    def _column(self, request: QuantilesOf) -> Column:
+        profile: Profile = self._answers[_key(ProfileOf(request.expression))]
+        return Column(
+            self._cheapest(request.expression),
+            profile.count,
+            profile.minimum,
+            profile.maximum,
+            request.probabilities,
+        )
 
     # -- categories --------------------------------------------------------------------------
 

@@ -22,6 +22,8 @@ STARTS = 4
 SEARCH_BUDGET, MAXIMUM_SEARCHES = 20_000, 16
 #: Searches on a sample whose results are compared on all points.
 FINALISTS = 3
+#: Points that they are compared on, at most about twice as many.
+FINAL_POINTS = 20_000
 #: More points than this (and than 100 a cluster) are sampled for the search.
 SEARCH_POINTS = 5_000
 #: Centroids added and removed in the first breathing round; after a sampled search, fewer.
@@ -32,9 +34,9 @@ PATIENCE = 6
 FEW = 24
 #: A round must improve the inertia by this share to count.
 WORTHWHILE = 1e-6
-#: Lloyd stops at this relative gain for a start, and while breathing; the last run of all goes to
-#: the fixed point.
-START_GAIN, SEARCH_GAIN = 1e-3, 1e-4
+#: Lloyd stops at this relative gain for a start, while breathing, and on a coreset; the last run
+#: on unweighted points goes to the fixed point.
+START_GAIN, SEARCH_GAIN, CORESET_GAIN = 1e-3, 1e-4, 1e-6
 MAXIMUM_ITERATIONS = 500
 
 
@@ -206,7 +208,7 @@ class Problem:
         return Problem(self.x[kept], counts[kept].astype(np.float64))
 
 
-def fit_kmeans(points: Points, k: int, seed: int) -> KMeansFit:
+def fit_kmeans(points: Points, k: int, seed: int, *, quick: bool = False) -> KMeansFit:
     """Find k centroids of small weighted inertia.
 
     Parameters
@@ -217,6 +219,8 @@ def fit_kmeans(points: Points, k: int, seed: int) -> KMeansFit:
         Number of clusters, at most the number of distinct points.
     seed : int
         Seed of everything random.
+    quick : bool
+        Search once rather than a few times: for a k that is only compared with others.
 
     Notes
     -----
@@ -235,17 +239,23 @@ def fit_kmeans(points: Points, k: int, seed: int) -> KMeansFit:
         size = max(SEARCH_POINTS, 100 * k)
         sampled = problem.n > 2 * size
         searched = problem.sample(size, rng) if sampled else problem
-        repeats = max(1, min(MAXIMUM_SEARCHES, SEARCH_BUDGET // searched.n)) if k > 1 else 1
+        repeats = max(1, min(MAXIMUM_SEARCHES, SEARCH_BUDGET // searched.n))
+        repeats = 1 if k == 1 or quick else repeats
         found = [_search(searched, k, rng) for _ in range(repeats)]
         found.sort(key=lambda result: result[1])
         best = found[0][0]
         if sampled and k > 1:
             # What is best on the sample need not be on all points: the first few compete again.
-            again = [problem.lloyd(centroids, SEARCH_GAIN) for centroids, _ in found[:FINALISTS]]
+            wide = max(FINAL_POINTS, 4 * size)
+            final = problem.sample(wide, rng) if problem.n > 2 * wide else problem
+            again = [final.lloyd(centroids, SEARCH_GAIN) for centroids, _ in found[:FINALISTS]]
             best = min(again, key=lambda result: result[1])[0]
-            best, _ = _breathe(problem, best, SHALLOW_BREATH, rng)
+            if not quick:
+                best, _ = _breathe(final, best, SHALLOW_BREATH, rng)
         history: list[Iteration] = []
-        centroids, inertia = problem.lloyd(best, 0.0, history)
+        # A coreset only stands for the rows: its last digits are not worth going after.
+        gain = 0.0 if np.all(points.weights == np.round(points.weights)) else CORESET_GAIN
+        centroids, inertia = problem.lloyd(best, gain, history)
         centroids = centroids[np.lexsort(centroids.T[::-1])]
         labels, _ = problem.nearest(centroids)
     return KMeansFit(centroids + points.center, points.spread(labels), inertia, tuple(history))
