@@ -36,6 +36,9 @@ def connect(options: argparse.Namespace) -> duckdb.DuckDBPyConnection:
     connection = duckdb.connect(options.database)
     connection.execute(f"set memory_limit = '{options.memory_limit}'")
     connection.execute(f"set threads = {options.threads}")
+    # A first fit, as the peers' is: nothing of an earlier run to match segments with.
+    connection.execute("drop schema if exists segql cascade")
+    connection.execute("drop table if exists scored")
     return connection
 
 

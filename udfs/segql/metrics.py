@@ -72,7 +72,7 @@ def segment_sums(
     measured = sql.layer(assigned, sql.alias(squared, f"{sql.SCRATCH}squared"))
     query = (
         exp.select(sql.scratch("segment"), exp.Count(this=exp.Star()), *summed.aggregates())
-        .from_(sql.layer(measured, *summed.columns()).subquery("summed"))
+        .from_(sql.layer(measured, *summed.columns()).subquery("summed", copy=False), copy=False)
         .group_by(sql.scratch("segment"))
     )
     sizes, means = np.zeros(k), assignment.centroids.copy()
@@ -216,7 +216,7 @@ def _silhouette_pass(
     summed = GridSums(["silhouette", "distance"], [1.0, reach], int(sizes.sum()))
     query = (
         exp.select(segment.copy(), *summed.aggregates())
-        .from_(sql.layer(measured, *summed.columns()).subquery("summed"))
+        .from_(sql.layer(measured, *summed.columns()).subquery("summed", copy=False), copy=False)
         .group_by(segment.copy())
     )
     silhouettes, scatter = np.zeros(k), np.zeros(k)

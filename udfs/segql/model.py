@@ -196,7 +196,7 @@ class Model:
         assignment = self.assignment
         layered = assignment.predicted(self.space.inputs(source), self.keys)
         return exp.select(*carried, *assignment.prediction_columns()).from_(
-            layered.subquery("predicted")
+            layered.subquery("predicted", copy=False), copy=False
         )
 
     def sql(self, dialect: str = "duckdb", form: str = "query", relation: str = INPUT) -> str:

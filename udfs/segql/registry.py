@@ -250,12 +250,13 @@ class Registry:
         with REGISTRY_LOCK, self.engine.transaction():
             self.prune(model.name)
             model.version = self.next_version(model.name)
-            self._insert(model)
+            statements = publish_statements(model)
+            self._insert(model, statements)
             if publish:
-                for statement in publish_statements(model):
+                for statement in statements:
                     self.engine.run(statement)
 
-    def _insert(self, model: Model) -> None:
+    def _insert(self, model: Model, statements: list[str]) -> None:
         key = {"model_name": model.name, "model_version": model.version}
         info = model.info
         self._insert_rows(
@@ -271,7 +272,7 @@ class Registry:
                     "reason": model.reason,
                     "state": model.state(),
                     "score_sql": score_select(model),
-                    "publish_sql": publish_statements(model),
+                    "publish_sql": statements,
                     **model.metrics,
                     **info,
                     "n": int(model.metrics["n"]),

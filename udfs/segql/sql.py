@@ -155,9 +155,10 @@ def layer(source: exp.Query | exp.Table, *columns: Expr, keep: bool = True) -> e
 
     Each layer names what the next one uses, so that an expression is written, and computed, once.
     """
-    inner = source if isinstance(source, exp.Table) else source.subquery("layer")
+    # The parts belong to the new query: copying them at each layer would be quadratic.
+    inner = source if isinstance(source, exp.Table) else source.subquery("layer", copy=False)
     carried = [exp.Star()] if keep else []
-    return exp.select(*carried, *columns).from_(inner)
+    return exp.Select().select(*carried, *columns, copy=False).from_(inner, copy=False)
 
 
 def text(expression: Expr, dialect: str = "duckdb") -> str:
