@@ -10,11 +10,14 @@ from sqlglot import exp
 from segql import sql
 from segql.clusterers.kmeans import Problem
 from segql.engines.duckdb import DuckDBEngine
+from segql.features import SOURCE
 from segql.recipe import Recipe
 from segql.space import Space
 
 #: Expected rows of a coreset; a table with no more rows is its own coreset.
 SIZE = 60_000
+#: Tables of at least this many rows are polished on this share of them first.
+THINNED_FROM, THINNED_SHARE = 500_000, 1 / 8
 
 
 @dataclass(frozen=True)
@@ -122,6 +125,25 @@ def draw(
     engine.run(f"create temporary table {sql.text(table)} as {sql.text(query)}")
     drawn_rows = int(engine.rows(f"select count(*) from {sql.text(table)}")[0][0])
     return Coreset(table, drawn_rows, exact)
+
+
+def thin(
+    engine: DuckDBEngine, source: exp.Expr, recipe: Recipe, hashable: exp.Expr, seed: int
+) -> exp.Table:
+    """Copy the feature columns of a share of the rows, drawn by the hash of their ids.
+
+    It stays in the database: centroids move on it to where they nearly stay on all rows, at a
+    fraction of a pass.
+    """
+    table = engine.temporary("thinned")
+    columns = [sql.column(name, SOURCE) for name in recipe.names]
+    query = (
+        exp.select(*columns)
+        .from_(source.copy())
+        .where(engine.hash_below(hashable, seed + 1, THINNED_SHARE))
+    )
+    engine.run(f"create temporary table {sql.text(table)} as {sql.text(query)}")
+    return table
 
 
 def stand_ins(engine: DuckDBEngine, coreset: Coreset, recipe: Recipe) -> dict[str, float]:

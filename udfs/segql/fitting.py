@@ -10,6 +10,7 @@ import numpy as np
 from sqlglot import exp
 
 from segql import coreset, keys, sql
+from segql.clusterers.kmeans import Problem
 from segql.clusterers.polish import Polished, polish
 from segql.diagnostics import euclidean_silhouette
 from segql.engines.duckdb import DuckDBEngine
@@ -24,7 +25,7 @@ from segql.registry import Registry
 from segql.selection import Trial, parse_k
 from segql.space import Matrix, Projection, Space, fit_projection
 from segql.statistics import Statistics
-from segql.training import Input, Request
+from segql.training import Input, Request, aliased
 
 
 def learn_model(engine: DuckDBEngine, data: Input, request: Request, report: Report) -> Model:
@@ -56,14 +57,17 @@ def learn_model(engine: DuckDBEngine, data: Input, request: Request, report: Rep
         engine.drop(sample.table)
     space = Space(learned.dimensions(), projection)
     report("polishing")
-    polished = polish(
-        engine,
-        data.source,
-        space,
-        np.array(result["centroids"]),
-        None if sample.exact else points,
-        data.rows,
-    )
+    centroids = np.array(result["centroids"])
+    anchor = None if sample.exact else points
+    if data.rows >= coreset.THINNED_FROM:
+        thinned = coreset.thin(engine, data.source, learned, data.hashable, request.seed)
+        fewer = Problem(points.x, points.w * coreset.THINNED_SHARE)
+        try:
+            first = polish(engine, aliased(thinned), space, centroids, fewer, data.rows)
+        finally:
+            engine.drop(thinned)
+        centroids = first.assignment.centroids
+    polished = polish(engine, data.source, space, centroids, anchor, data.rows)
     report("measuring")
     euclidean = euclidean_silhouette(points, polished.assignment.centroids, request.seed)
     figures = exact_figures(
