@@ -13,9 +13,10 @@ from support import Matrix, blobs, store_numbers
 
 import segql
 from segql import coreset, quantiles, sql
+from segql.aggregates import MomentsOf, ProfileOf, QuantilesOf
 from segql.engines.duckdb import DuckDBEngine
 from segql.features import SOURCE
-from segql.statistics import MomentsOf, ProfileOf, QuantilesOf, Statistics
+from segql.statistics import Statistics
 
 PROBABILITIES = (0.0, 0.01, 0.25, 0.5, 0.75, 0.987, 0.99, 1.0)
 

@@ -15,9 +15,10 @@ from support import Matrix, blobs, store_numbers
 
 import segql
 from segql import coreset, sql
+from segql.aggregates import ProfileOf
 from segql.engines.duckdb import DuckDBEngine
 from segql.features import SOURCE
-from segql.statistics import ProfileOf, Statistics
+from segql.statistics import Statistics
 from segql.sums import GridSums
 
 RAW = {name: {"transform": "none", "scale": "none"} for name in ("f0", "f1", "f2")}

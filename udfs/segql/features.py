@@ -10,7 +10,8 @@ from typing import Any
 from sqlglot import exp
 
 from segql import sql
-from segql.statistics import Learning, LevelsOf, Moments, MomentsOf, Profile, ProfileOf, Statistics
+from segql.aggregates import Learning, LevelsOf, Moments, MomentsOf, Profile, ProfileOf
+from segql.statistics import Statistics
 from segql.steps import (
     TRANSFORMS,
     Identity,

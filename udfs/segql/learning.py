@@ -10,6 +10,7 @@ import numpy as np
 from sqlglot import exp
 
 from segql import sql
+from segql.aggregates import Learning
 from segql.errors import SegqlError, unknown
 from segql.features import (
     SOURCE,
@@ -21,7 +22,7 @@ from segql.features import (
     raw_text,
 )
 from segql.recipe import Decision, Plan, Recipe
-from segql.statistics import Learning, Statistics
+from segql.statistics import Statistics
 from segql.steps import STEPS, NumberImputer, Scaler, Step, Transformer
 from segql.steps.encode_frequency import EncodeFrequency
 from segql.steps.encode_onehot import EncodeOneHot

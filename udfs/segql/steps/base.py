@@ -8,9 +8,10 @@ from typing import Any, ClassVar
 
 from sqlglot import exp
 
+from segql.aggregates import Learning, Profile, Request
 from segql.errors import SegqlError
 from segql.sql import usable
-from segql.statistics import Learning, Profile, Request, Statistics
+from segql.statistics import Statistics
 
 
 class Step(ABC):

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from sqlglot import exp
 
+from segql.aggregates import Learning, Levels, LevelsOf
 from segql.errors import SegqlError
-from segql.statistics import Learning, Levels, LevelsOf
 from segql.steps.base import Step
 
 #: Each level is a branch of a CASE.

@@ -9,8 +9,8 @@ from typing import Any
 from sqlglot import exp
 
 from segql import sql
+from segql.aggregates import Learning, Levels, LevelsOf
 from segql.errors import SegqlError
-from segql.statistics import Learning, Levels, LevelsOf
 from segql.steps.base import Step
 
 #: Levels that get a column of their own unless the option says otherwise.

@@ -7,8 +7,8 @@ from typing import Any
 from sqlglot import exp
 
 from segql import sql
+from segql.aggregates import Learning, Levels, LevelsOf
 from segql.errors import SegqlError
-from segql.statistics import Learning, Levels, LevelsOf
 from segql.steps.base import Step
 
 #: Each level is a branch of a CASE.

@@ -8,7 +8,7 @@ from typing import Any
 from sqlglot import exp
 
 from segql import sql
-from segql.statistics import Learning, Profile
+from segql.aggregates import Learning, Profile
 from segql.steps.base import Imputation, NumberImputer
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from segql.statistics import Learning, MomentsOf, Profile
+from segql.aggregates import Learning, MomentsOf, Profile
 from segql.steps.base import Imputation, NumberImputer
 
 

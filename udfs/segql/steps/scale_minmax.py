@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from segql.statistics import Learning, Profile
+from segql.aggregates import Learning, Profile
 from segql.steps.base import Scaler, Scaling
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from segql.statistics import Learning, MomentsOf, Profile, ProfileOf, Statistics
+from segql.aggregates import Learning, MomentsOf, Profile, ProfileOf
+from segql.statistics import Statistics
 from segql.steps.base import Identity, PreparedBy, Transform, Transformer
 from segql.steps.transform_log1p import Log1p
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from segql.statistics import Learning, Profile, Statistics
+from segql.aggregates import Learning, Profile
+from segql.statistics import Statistics
 from segql.steps.base import Identity, PreparedBy, Transform, Transformer
 
 

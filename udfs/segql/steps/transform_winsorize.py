@@ -8,7 +8,8 @@ from typing import Any
 from sqlglot import exp
 
 from segql import sql
-from segql.statistics import Learning, Profile, QuantilesOf, Statistics
+from segql.aggregates import Learning, Profile, QuantilesOf
+from segql.statistics import Statistics
 from segql.steps.base import Identity, PreparedBy, Transform, Transformer
 
 DEFAULT = (0.01, 0.99)
