@@ -55,12 +55,13 @@ class Statistics:
         self.source = source
         self.sampled = sampled
         self._answers: dict[Hashable, Any] = {}
+        self._texts: dict[int, tuple[exp.Expr, str]] = {}
         #: Stored columns that stand for an expression: all of their values are usable.
         self._stored: dict[str, exp.Expr] = {}
 
     def know(self, request: Request, answer: Any) -> None:
         """Store an answer that follows from another one, so that no pass is spent on it."""
-        self._answers.setdefault(_key(request), answer)
+        self._answers.setdefault(self._key(request), answer)
 
     def learn(self, learnings: Iterable[Learning[Learned]]) -> list[Learned]:
         """Run many learnings side by side; what they ask for at the same time is one pass."""
@@ -78,7 +79,7 @@ class Statistics:
                     del running[index]
             self._answer([request for requests in asked.values() for request in requests])
             replies = {
-                index: {request: self._answers[_key(request)] for request in requests}
+                index: {request: self._answers[self._key(request)] for request in requests}
                 for index, requests in asked.items()
             }
         return [learned[index] for index in sorted(learned)]
@@ -88,7 +89,7 @@ class Statistics:
         # Highest moments last: of two requests for the same expression they answer both.
         for request in sorted(requests, key=lambda r: getattr(r, "order", 0)):
             if not self._answered(request):
-                open_requests[_key(request)] = request
+                open_requests[self._key(request)] = request
         pending = list(open_requests.values())
         self._profile([r for r in pending if isinstance(r, ProfileOf)])
         self._measure(
@@ -99,8 +100,20 @@ class Statistics:
             if isinstance(request, LevelsOf):
                 self._levels(request)
 
+    def _key(self, request: Request) -> Hashable:
+        extra = request.probabilities if isinstance(request, QuantilesOf) else ()
+        return type(request).__name__, self._text(request.expression), extra
+
+    def _text(self, expression: exp.Expr) -> str:
+        """Print an expression once: it is asked for at every step of the learning."""
+        known = self._texts.get(id(expression))
+        if known is None:
+            # The expression is kept beside its text, so that its identity stays taken.
+            known = self._texts[id(expression)] = (expression, sql.text(expression))
+        return known[1]
+
     def _answered(self, request: Request) -> bool:
-        answer = self._answers.get(_key(request))
+        answer = self._answers.get(self._key(request))
         if answer is None:
             return False
         return not (
@@ -132,13 +145,13 @@ class Statistics:
             # All stored values are usable: the engine keeps their range, only counts are left.
             stored = [request.raw for request in plain if request.raw is not None]
             for request, raw in zip(plain, stored, strict=True):
-                self._stored[sql.text(request.expression)] = sql.double(raw.copy())
+                self._stored[self._text(request.expression)] = sql.double(raw.copy())
             answers = self._counted(stored, [known[raw] for raw in stored])
-            self._answers |= {_key(r): a for r, a in zip(plain, answers, strict=True)}
+            self._answers |= {self._key(r): a for r, a in zip(plain, answers, strict=True)}
         others = [request for request in requests if request not in plain]
         if others:
             answers = self._counted([request.expression for request in others], None)
-            self._answers |= {_key(r): a for r, a in zip(others, answers, strict=True)}
+            self._answers |= {self._key(r): a for r, a in zip(others, answers, strict=True)}
 
     def _ranges(self, raws: Sequence[exp.Expr]) -> dict[exp.Expr, tuple[float, float]]:
         """Ranges of stored columns without NaN, infinity or a value beyond the limit."""
@@ -201,28 +214,28 @@ class Statistics:
                 aggregates += counts
         row = self._query(values, aggregates) if aggregates else ()
         for request, first, shifts in plans:
-            self._answers[_key(request)] = self._moments(request, row[first:], shifts)
+            self._answers[self._key(request)] = self._moments(request, row[first:], shifts)
         if ranked is not None:
             answers = ranked.answers(row[first_count:])
             for wanted, answer in zip(quantiles, answers, strict=True):
-                self._answers[_key(wanted)] = answer
+                self._answers[self._key(wanted)] = answer
 
     def _cheapest(self, expression: exp.Expr) -> exp.Expr:
         """Return the stored column where it says the same as the expression."""
-        return self._stored.get(sql.text(expression), expression).copy()
+        return self._stored.get(self._text(expression), expression).copy()
 
     def _is_constant(self, request: MomentsOf) -> bool:
-        profile: Profile = self._answers[_key(ProfileOf(request.expression))]
+        profile: Profile = self._answers[self._key(ProfileOf(request.expression))]
         if profile.count and profile.minimum != profile.maximum:
             return False
-        self._answers[_key(request)] = Moments(profile.count, profile.minimum, 0.0, 0.0)
+        self._answers[self._key(request)] = Moments(profile.count, profile.minimum, 0.0, 0.0)
         return True
 
     def _plan(
         self, request: MomentsOf, values: list[exp.Expr], aggregates: list[exp.Expr]
     ) -> tuple[int, list[int]]:
         """Add a request's value and sums to a pass; return where they start and their scales."""
-        profile: Profile = self._answers[_key(ProfileOf(request.expression))]
+        profile: Profile = self._answers[self._key(ProfileOf(request.expression))]
         value = sql.scratch(f"v{len(values)}")
         values.append(sql.minus(self._cheapest(request.expression), sql.number(profile.center)))
         bound = max(profile.maximum - profile.center, profile.center - profile.minimum)
@@ -236,7 +249,7 @@ class Statistics:
         return first, shifts
 
     def _moments(self, request: MomentsOf, sums: Sequence[int], shifts: list[int]) -> Moments:
-        profile: Profile = self._answers[_key(ProfileOf(request.expression))]
+        profile: Profile = self._answers[self._key(ProfileOf(request.expression))]
         offset, second, *third = [
             unscale(value, shift) / profile.count
             for value, shift in zip(sums[: len(shifts)], shifts, strict=True)
@@ -250,7 +263,7 @@ class Statistics:
         return Moments(profile.count, mean, max(spread, 0.0), skewness)
 
     def _column(self, request: QuantilesOf) -> Column:
-        profile: Profile = self._answers[_key(ProfileOf(request.expression))]
+        profile: Profile = self._answers[self._key(ProfileOf(request.expression))]
         return Column(
             self._cheapest(request.expression),
             profile.count,
@@ -269,7 +282,7 @@ class Statistics:
         )
         missing = sum(int(count) for value, count in rows if value is None)
         counts = tuple((value, int(count)) for value, count in rows if value is not None)
-        self._answers[_key(request)] = Levels(counts, missing)
+        self._answers[self._key(request)] = Levels(counts, missing)
 
     # -- covariance --------------------------------------------------------------------------
 
@@ -317,11 +330,6 @@ class Statistics:
             matrix[i, j] = matrix[j, i] = float(sums[size + index] - sums[i] * sums[j])
         exact = [float(Fraction(mean) + off) for mean, off in zip(means, sums[:size], strict=True)]
         return Covariance(matrix, np.array(exact), int(row[0]))
-
-
-def _key(request: Request) -> Hashable:
-    extra = request.probabilities if isinstance(request, QuantilesOf) else ()
-    return type(request).__name__, sql.text(request.expression), extra
 
 
 def _grid(value: float, low: float, high: float) -> float:

@@ -19,7 +19,7 @@ from segql.steps.transform_auto import transformed
 #: Powers that are searched; beyond them a shape is not worth a power.
 LOWEST, HIGHEST = -40.0, 42.0
 #: Powers tried in one pass, and how many passes narrow the range before the curve is fitted.
-CANDIDATES, ROUNDS = 11, 5
+CANDIDATES, ROUNDS = 13, 5
 #: A power is tried while it neither overflows nor squeezes the column to the spacing of doubles.
 WIDEST, NARROWEST = 1e100, 2.0**-39
 
@@ -67,7 +67,7 @@ class TransformYeoJohnson(Transformer):
     Notes
     -----
     The likelihood of a power needs the variance of the transformed column, which is one exact
-    aggregate; a pass answers eleven powers at once. Five passes narrow the range and the optimum
+    aggregate; a pass answers thirteen powers at once. Five passes narrow the range and the optimum
     is read off the polynomial through the last points (scikit-learn's PowerTransformer searches
     the same likelihood one power at a time).
     """
