@@ -6,8 +6,11 @@ from typing import Any
 
 import numpy as np
 import pytest
+from sklearn.cluster import KMeans
+from support import blobs
 
-from segql.clusterers.kmeans import Points
+from segql.clusterers.kmeans import Points, nearest
+from segql.diagnostics import quality
 from segql.errors import SegqlError
 from segql.selection import Trial, choose_k, decide, parse_k
 
@@ -89,3 +92,35 @@ def test_planted_groups_are_found(groups: int) -> None:
     by_k = {t.k: t for t in choice.trials}
     assert by_k[groups].stability > 0.95
     assert by_k[groups].silhouette > 0.9
+
+
+def test_intervals_cover_the_figures_of_all_rows() -> None:
+    """A 95 % interval from a weighted sample holds the population's figure about that often."""
+    rng = np.random.default_rng(8)
+    everyone = blobs(8, 20_000, 3, 4, spread=2.5)
+    centroids = KMeans(4, n_init=3, random_state=0).fit(everyone).cluster_centers_
+    population = Points(everyone)
+    truth = quality(population, nearest(population.values, centroids - population.center))
+    names = ("inertia", "silhouette", "davies_bouldin", "calinski_harabasz")
+    distances = ((everyone - everyone.mean(axis=0)) ** 2).sum(axis=1)
+    probability = np.minimum(1.0, 1500 * (0.5 / len(everyone) + 0.5 * distances / distances.sum()))
+    held = dict.fromkeys(names, 0)
+    runs = 100
+    for _ in range(runs):
+        kept = rng.random(len(everyone)) < probability
+        sample = Points(everyone[kept], 1.0 / probability[kept])
+        found = quality(sample, nearest(sample.values, centroids - sample.center))
+        for name in names:
+            low, value, high = (getattr(found, name + end) for end in ("_low", "", "_high"))
+            assert low < value < high
+            held[name] += low <= getattr(truth, name) <= high
+    # 95 of a hundred, less four standard errors of that count and what the asymptotics owe.
+    assert min(held.values()) >= 84, held
+
+
+def test_intervals_of_all_rows_are_points() -> None:
+    points = Points(blobs(3, 400, 2, 3))
+    found = quality(points, nearest(points.values, points.values[[5, 100, 300]]))
+    assert found.inertia_low == found.inertia_high
+    assert found.davies_bouldin_low == found.davies_bouldin == found.davies_bouldin_high
+    assert found.calinski_harabasz_low == found.calinski_harabasz_high

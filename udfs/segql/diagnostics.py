@@ -22,6 +22,12 @@ from segql.clusterers.kmeans import (
 BOOTSTRAPS = 20
 BOOTSTRAP_STARTS = 2
 BOOTSTRAP_POINTS = 2000
+#: Points on which the jackknife sees the silhouettes move with the means.
+MOVED_POINTS = 2000
+#: Half the width of a 95 % interval in standard errors.
+NORMAL = 1.96
+#: Groups of the jackknife, and the same width by Student's t with a degree of freedom less.
+GROUPS, STUDENT = 20, 2.093
 #: Rows of the Euclidean silhouette, which compares all pairs of them.
 EUCLIDEAN_ROWS = 2000
 
@@ -30,15 +36,22 @@ EUCLIDEAN_ROWS = 2000
 class Quality:
     """Internal measures of one clustering of weighted points.
 
-    ``silhouette`` is on squared Euclidean distance; ``silhouette_low`` and ``silhouette_high``
+    ``silhouette`` is on squared Euclidean distance; the columns ``…_low`` and ``…_high``
     bound a 95 % interval for the population that the weights stand for.
     """
 
+    inertia: float
+    inertia_low: float
+    inertia_high: float
     silhouette: float
     silhouette_low: float
     silhouette_high: float
     davies_bouldin: float
+    davies_bouldin_low: float
+    davies_bouldin_high: float
     calinski_harabasz: float
+    calinski_harabasz_low: float
+    calinski_harabasz_high: float
     smallest_share: float
 
 
@@ -67,25 +80,95 @@ def quality(points: Points, labels: Labels) -> Quality:
     scores = _silhouettes(x, labels, means, deviation, mass)
     total = w.sum()
     mean_score = float(w @ scores / total)
-    error = float(np.sqrt((w**2) @ (scores - mean_score) ** 2)) / total
     # A table that is its own coreset has nothing to estimate.
-    margin = 0.0 if np.all(w == np.round(w)) else 1.96 * error
+    estimated = not np.all(w == np.round(w))
     center = w @ x / total
     between = float(mass @ ((means - center) ** 2).sum(axis=1))
     rest = max(total - k, 1e-300)
     inertia = float(within.sum())
-    return Quality(
-        mean_score,
-        max(mean_score - margin, -1.0),
-        min(mean_score + margin, 1.0),
-        davies_bouldin(
-            means,
-            np.bincount(labels, weights=w * np.sqrt(own_squared), minlength=k)
-            / np.maximum(mass, 1e-300),
-        ),
-        (between / max(k - 1, 1)) / (inertia / rest) if inertia > 0 and k > 1 else 1.0,
-        float(mass.min() / total),
+    separation = davies_bouldin(
+        means,
+        np.bincount(labels, weights=w * np.sqrt(own_squared), minlength=k)
+        / np.maximum(mass, 1e-300),
     )
+    calinski = (between / max(k - 1, 1)) / (inertia / rest) if inertia > 0 and k > 1 else 1.0
+    errors = np.zeros(4)
+    if estimated:
+        errors = _jackknife(x, w, labels, means, own_squared, scores)
+    margins = STUDENT * errors
+    margin = float(margins[3])
+    return Quality(
+        inertia=inertia,
+        inertia_low=max(inertia - float(margins[0]), 0.0),
+        inertia_high=inertia + float(margins[0]),
+        silhouette=mean_score,
+        silhouette_low=max(mean_score - margin, -1.0),
+        silhouette_high=min(mean_score + margin, 1.0),
+        davies_bouldin=separation,
+        davies_bouldin_low=max(separation - float(margins[1]), 0.0),
+        davies_bouldin_high=separation + float(margins[1]),
+        calinski_harabasz=calinski,
+        calinski_harabasz_low=max(calinski - float(margins[2]), 0.0),
+        calinski_harabasz_high=calinski + float(margins[2]),
+        smallest_share=float(mass.min() / total),
+    )
+
+
+def _jackknife(
+    x: Matrix, w: Matrix, labels: Labels, means: Matrix, own_squared: Matrix, scores: Matrix
+) -> NDArray[np.float64]:
+    """Standard errors of inertia, Davies-Bouldin, Calinski-Harabasz and silhouette.
+
+    Delete-a-group jackknife (Shao & Tu 1995): the points fall into random groups, and each figure
+    is computed anew without one group at a time, from sums that one pass has made. What a group
+    does to the silhouettes of others, by moving the means, is seen on a few points.
+    """
+    k, d = means.shape
+    # Sizes are left to chance, as the size of the coreset is.
+    group = np.random.default_rng(GROUPS).integers(0, GROUPS, len(x))
+    code = labels * GROUPS + group
+
+    def summed(values: Matrix) -> Matrix:
+        sums = np.bincount(code, weights=values, minlength=k * GROUPS).reshape(k, GROUPS)
+        return np.asarray((sums.sum(axis=1, keepdims=True) - sums) * (GROUPS / (GROUPS - 1)))
+
+    mass = summed(w)
+    coordinates = np.stack([summed(w * x[:, j]) for j in range(d)], axis=2)
+    squares, distances = summed(w * own_squared), summed(w * np.sqrt(own_squared))
+    score_sums = summed(w * scores).sum(axis=0)
+    few = np.random.default_rng(GROUPS).permutation(len(x))[:MOVED_POINTS]
+
+    def seen(there: NDArray[np.bool_], moved: Matrix, deviation: Matrix, size: Matrix) -> float:
+        """Mean silhouette of the few under other means."""
+        kept = few[there[labels[few]]]
+        places = (np.cumsum(there) - 1)[labels[kept]]
+        return float(w[kept] @ _silhouettes(x[kept], places, moved, deviation, size)) / float(
+            w[kept].sum()
+        )
+
+    everywhere = np.ones(k, dtype=bool)
+    size = np.bincount(labels, weights=w, minlength=k).astype(np.float64)
+    deviation = np.bincount(labels, weights=w * own_squared, minlength=k) / size
+    unmoved = seen(everywhere, means, deviation, size)
+    figures = np.empty((GROUPS, 4))
+    for left_out in range(GROUPS):
+        there = mass[:, left_out] > 0
+        size = mass[there, left_out]
+        moved = coordinates[there, left_out] / size[:, None]
+        inside = squares[there, left_out] - size * ((moved - means[there]) ** 2).sum(axis=1)
+        within = inside.sum()
+        center = size @ moved / size.sum()
+        between = size @ ((moved - center) ** 2).sum(axis=1)
+        filled = len(size)
+        ratio = (size.sum() - filled) / max(filled - 1, 1)
+        figures[left_out] = (
+            within,
+            davies_bouldin(moved, distances[there, left_out] / size),
+            between / max(within, 1e-300) * ratio,
+            score_sums[left_out] / size.sum() + seen(there, moved, inside / size, size) - unmoved,
+        )
+    spread = ((figures - figures.mean(axis=0)) ** 2).sum(axis=0)
+    return np.asarray(np.sqrt((GROUPS - 1) / GROUPS * spread))
 
 
 def _silhouettes(

@@ -41,9 +41,11 @@ TABLES: dict[str, str] = {
     "principal_component_info": f"""{_VERSIONED}, principal_component_id integer,
         eigenvalue double, explained_variance_ratio double,
         cumulative_explained_variance_ratio double""",
-    "trials": f"""{_VERSIONED}, k integer, inertia double, silhouette double,
-        silhouette_low double, silhouette_high double, davies_bouldin double,
-        calinski_harabasz double, gap double, gap_error double, stability double,
+    "trials": f"""{_VERSIONED}, k integer, inertia double, inertia_low double,
+        inertia_high double, silhouette double, silhouette_low double, silhouette_high double,
+        davies_bouldin double, davies_bouldin_low double, davies_bouldin_high double,
+        calinski_harabasz double, calinski_harabasz_low double, calinski_harabasz_high double,
+        gap double, gap_low double, gap_high double, gap_error double, stability double,
         smallest_share double,
         is_elbow boolean, chosen boolean, reason varchar""",
     "training_info": f"""{_VERSIONED}, training_run integer, iteration integer, phase varchar,
@@ -166,8 +168,7 @@ class Registry:
         trials = [
             Trial(*item)
             for item in self.engine.rows(
-                "select k, inertia, silhouette, silhouette_low, silhouette_high, davies_bouldin, "
-                "calinski_harabasz, gap, gap_error, stability, smallest_share from segql.trials "
+                f"select {', '.join(Trial.__dataclass_fields__)} from segql.trials "
                 "where model_name = ? and model_version = ? order by k",
                 arguments,
             )

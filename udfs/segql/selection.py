@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 import numpy as np
 
 from segql.clusterers.kmeans import KMeansFit, Matrix, Points, fit_kmeans, nearest
-from segql.diagnostics import quality, stability
+from segql.diagnostics import NORMAL, quality, stability
 from segql.errors import SegqlError
 from segql.gap import Gap, GapStatistic, prefers_one_segment
 
@@ -25,16 +25,24 @@ AUTO_RANGE = (2, 10)
 
 @dataclass(frozen=True)
 class Trial:
-    """One k that was tried, measured on the coreset."""
+    """One k that was tried, measured on the coreset, with 95 % intervals for all rows."""
 
     k: int
     inertia: float
+    inertia_low: float
+    inertia_high: float
     silhouette: float
     silhouette_low: float
     silhouette_high: float
     davies_bouldin: float
+    davies_bouldin_low: float
+    davies_bouldin_high: float
     calinski_harabasz: float
+    calinski_harabasz_low: float
+    calinski_harabasz_high: float
     gap: float
+    gap_low: float
+    gap_high: float
     gap_error: float
     stability: float
     smallest_share: float
@@ -166,18 +174,15 @@ def decide(trials: Sequence[Trial]) -> tuple[int, str]:
 def _trial(points: Points, fit: KMeansFit, gap: Gap, seed: int) -> Trial:
     labels = nearest(points.values, fit.centroids - points.center)
     measured = quality(points, labels)
+    margin = NORMAL * gap.error
     return Trial(
         k=len(fit.centroids),
-        inertia=fit.inertia,
-        silhouette=measured.silhouette,
-        silhouette_low=measured.silhouette_low,
-        silhouette_high=measured.silhouette_high,
-        davies_bouldin=measured.davies_bouldin,
-        calinski_harabasz=measured.calinski_harabasz,
         gap=gap.gap,
+        gap_low=gap.gap - margin,
+        gap_high=gap.gap + margin,
         gap_error=gap.error,
         stability=_weakest(points, fit.centroids, seed),
-        smallest_share=measured.smallest_share,
+        **asdict(measured),
     )
 
 

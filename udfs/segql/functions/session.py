@@ -15,7 +15,7 @@ from segql.clusterers.kmeans import KMeansFit, Points
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError, unknown
 from segql.functions.arrow import DOUBLES, LABELS, MATRIX, by_row, rows_of
-from segql.selection import choose_k, parse_k
+from segql.selection import Trial, choose_k, parse_k
 from segql.space import fit_projection
 
 STANDARDIZE = pa.struct([("values", MATRIX), ("means", DOUBLES), ("deviations", DOUBLES)])
@@ -29,19 +29,7 @@ PCA = pa.struct(
     ]
 )
 TRIAL = pa.struct(
-    [
-        ("k", pa.int32()),
-        ("inertia", pa.float64()),
-        ("silhouette", pa.float64()),
-        ("silhouette_low", pa.float64()),
-        ("silhouette_high", pa.float64()),
-        ("davies_bouldin", pa.float64()),
-        ("calinski_harabasz", pa.float64()),
-        ("gap", pa.float64()),
-        ("gap_error", pa.float64()),
-        ("stability", pa.float64()),
-        ("smallest_share", pa.float64()),
-    ]
+    [(name, pa.int32() if name == "k" else pa.float64()) for name in Trial.__dataclass_fields__]
 )
 KMEANS = pa.struct(
     [
