@@ -124,3 +124,16 @@ def test_intervals_of_all_rows_are_points() -> None:
     assert found.inertia_low == found.inertia_high
     assert found.davies_bouldin_low == found.davies_bouldin == found.davies_bouldin_high
     assert found.calinski_harabasz_low == found.calinski_harabasz_high
+
+
+@pytest.mark.parametrize(
+    ("values", "weights"),
+    [([[1.0]], [0.5]), ([[1.0], [2.0]], [0.5, 1.5]), ([[1.0], [2.0], [5.0]], [0.5, 1.5, 2.5])],
+)
+def test_few_weighted_points_have_trials(values: list[list[float]], weights: list[float]) -> None:
+    """Where no group can be left out, an interval says that nothing is known."""
+    choice = choose_k(Points(np.array(values), np.array(weights)), 1, len(values), 42)
+    assert [trial.k for trial in choice.trials] == list(range(1, len(values) + 1))
+    for trial in choice.trials:
+        assert trial.inertia_low <= trial.inertia <= trial.inertia_high
+        assert trial.silhouette_low <= trial.silhouette <= trial.silhouette_high

@@ -121,7 +121,9 @@ def _jackknife(
 
     Delete-a-group jackknife (Shao & Tu 1995): the points fall into random groups, and each figure
     is computed anew without one group at a time, from sums that one pass has made. What a group
-    does to the silhouettes of others, by moving the means, is seen on a few points.
+    does to the silhouettes of others, by moving the means, is seen on a few points. A group that
+    takes a whole cluster with it says nothing; with fewer than two others left, nothing is known
+    and the errors are infinite.
     """
     k, d = means.shape
     # Sizes are left to chance, as the size of the coreset is.
@@ -138,37 +140,34 @@ def _jackknife(
     score_sums = summed(w * scores).sum(axis=0)
     few = np.random.default_rng(GROUPS).permutation(len(x))[:MOVED_POINTS]
 
-    def seen(there: NDArray[np.bool_], moved: Matrix, deviation: Matrix, size: Matrix) -> float:
+    def seen(moved: Matrix, deviation: Matrix, size: Matrix) -> float:
         """Mean silhouette of the few under other means."""
-        kept = few[there[labels[few]]]
-        places = (np.cumsum(there) - 1)[labels[kept]]
-        return float(w[kept] @ _silhouettes(x[kept], places, moved, deviation, size)) / float(
-            w[kept].sum()
-        )
+        found = _silhouettes(x[few], labels[few], moved, deviation, size)
+        return float(w[few] @ found / w[few].sum())
 
-    everywhere = np.ones(k, dtype=bool)
-    size = np.bincount(labels, weights=w, minlength=k).astype(np.float64)
-    deviation = np.bincount(labels, weights=w * own_squared, minlength=k) / size
-    unmoved = seen(everywhere, means, deviation, size)
-    figures = np.empty((GROUPS, 4))
-    for left_out in range(GROUPS):
-        there = mass[:, left_out] > 0
-        size = mass[there, left_out]
-        moved = coordinates[there, left_out] / size[:, None]
-        inside = squares[there, left_out] - size * ((moved - means[there]) ** 2).sum(axis=1)
+    usable = np.flatnonzero((mass > 0).all(axis=0))
+    if len(usable) < 2:
+        return np.full(4, np.inf)
+    # Sums without a group are scaled up to all: added over the groups they are all of it.
+    size = mass.mean(axis=1)
+    unmoved = seen(means, squares.mean(axis=1) / size, size)
+    figures = np.empty((len(usable), 4))
+    for row, left_out in enumerate(usable):
+        size = mass[:, left_out]
+        moved = coordinates[:, left_out] / size[:, None]
+        inside = squares[:, left_out] - size * ((moved - means) ** 2).sum(axis=1)
         within = inside.sum()
         center = size @ moved / size.sum()
         between = size @ ((moved - center) ** 2).sum(axis=1)
-        filled = len(size)
-        ratio = (size.sum() - filled) / max(filled - 1, 1)
-        figures[left_out] = (
+        ratio = (size.sum() - k) / max(k - 1, 1)
+        figures[row] = (
             within,
-            davies_bouldin(moved, distances[there, left_out] / size),
-            between / max(within, 1e-300) * ratio,
-            score_sums[left_out] / size.sum() + seen(there, moved, inside / size, size) - unmoved,
+            davies_bouldin(moved, distances[:, left_out] / size),
+            between / within * ratio if within > 0 and k > 1 else 1.0,
+            score_sums[left_out] / size.sum() + seen(moved, inside / size, size) - unmoved,
         )
     spread = ((figures - figures.mean(axis=0)) ** 2).sum(axis=0)
-    return np.asarray(np.sqrt((GROUPS - 1) / GROUPS * spread))
+    return np.asarray(np.sqrt((len(usable) - 1) / len(usable) * spread))
 
 
 def _silhouettes(

@@ -143,7 +143,7 @@ def _corrected(
             if shift <= NEGLIGIBLE * sums.inertia:
                 break
         # The inertia's difference on the coreset, with the exact slope in the place of its own.
-        after = sample.inertia(sample.nearest(moved)[1])
+        after = sample.inertia(sample.assign(moved)[1])
     step = moved - centroids
     slope = 2.0 * (size_error[:, None] * centroids - sum_error) * step
     curve = size_error @ (step**2).sum(axis=1)
