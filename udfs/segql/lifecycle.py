@@ -92,6 +92,7 @@ def fit(
     registry = Registry(engine)
     if request.name is not None:
         registry.check_writable(request.name)
+        registry.update()
         engine.warn_about_storage()
     with progress(f"segql: {request.name or 'fit'}") as report, ExitStack() as stack:
         report("checking ids")

@@ -1,58 +1,17 @@
-"""The tables and macros that a model leaves behind, written together or not at all."""
+"""What a model leaves behind, written together or not at all."""
 
 from __future__ import annotations
 
 import json
 from typing import Any
 
-from segql import sql
+from segql import schema, sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
-from segql.functions.macros import SCHEMA_VERSION, model_macros, score_select, shared_macros
+from segql.functions.macros import model_macros, score_select
 from segql.metrics import METRICS
 from segql.model import Iteration, Model, Segment, feature_rows
 from segql.selection import Trial
-
-_VERSIONED = "model_name varchar not null, model_version integer not null"
-
-TABLES: dict[str, str] = {
-    "models": f"""{_VERSIONED}, is_current boolean not null, is_published boolean not null,
-        algorithm varchar not null, k integer not null, id_column varchar not null,
-        relation varchar, requested_by varchar, fitted_at timestamp not null, seconds double,
-        seed bigint, options varchar, input_hash varchar, row_count bigint,
-        unscorable_count bigint, coreset_rows bigint, is_exact boolean, reason varchar,
-        elbow integer, prefers_one boolean, silhouette_euclidean double,
-        silhouette_euclidean_error double, silhouette_euclidean_rows bigint,
-        {", ".join(f"{name} {'bigint' if name == 'n' else 'double'}" for name in METRICS)},
-        segql_version varchar, duckdb_version varchar, state varchar not null,
-        score_sql varchar not null, publish_sql varchar[] not null,
-        primary key (model_name, model_version)""",
-    "segments": f"""{_VERSIONED}, segment_id integer, segment_key varchar, customers bigint,
-        share double, mean_squared_distance double, silhouette double""",
-    "centroids": f"""{_VERSIONED}, centroid_id integer, segment_key varchar, feature varchar,
-        numerical_value double, standardized_value double,
-        categorical_value struct(category varchar, "value" double)[]""",
-    "feature_info": f"""{_VERSIONED}, input varchar, "position" integer, used boolean,
-        kind varchar, "min" double, "max" double, mean double, median double, stddev double,
-        category_count bigint, null_count bigint, dimension integer, relevance double,
-        steps varchar, reason varchar""",
-    "principal_components": f"""{_VERSIONED}, principal_component_id integer, feature varchar,
-        numerical_value double""",
-    "principal_component_info": f"""{_VERSIONED}, principal_component_id integer,
-        eigenvalue double, explained_variance_ratio double,
-        cumulative_explained_variance_ratio double""",
-    "trials": f"""{_VERSIONED}, k integer, inertia double, inertia_low double,
-        inertia_high double, silhouette double, silhouette_low double, silhouette_high double,
-        davies_bouldin double, davies_bouldin_low double, davies_bouldin_high double,
-        calinski_harabasz double, calinski_harabasz_low double, calinski_harabasz_high double,
-        gap double, gap_low double, gap_high double, gap_error double, stability double,
-        smallest_share double,
-        is_elbow boolean, chosen boolean, reason varchar""",
-    "training_info": f"""{_VERSIONED}, training_run integer, iteration integer, phase varchar,
-        loss double, learning_rate double, duration_ms double,
-        cluster_info struct(centroid_id integer, cluster_radius double, cluster_size bigint)[]""",
-    "registry_info": "schema_version integer not null",
-}
 
 
 class Registry:
@@ -64,12 +23,9 @@ class Registry:
     # -- setting up --------------------------------------------------------------------------
 
     def exists(self) -> bool:
-        """Tell whether the current database has a registry."""
-        found = self.engine.rows(
-            "select count(*) from duckdb_tables() where database_name = current_database() "
-            "and schema_name = 'segql' and table_name = 'models'"
-        )
-        return bool(found[0][0])
+        """Tell whether the current database has a registry; one of a newer segql is refused."""
+        schema.version(self.engine)
+        return schema.has_table(self.engine, "models")
 
     def check_writable(self, name: str) -> None:
         """Refuse a database or a name that a model cannot have, before anything is learned."""
@@ -100,27 +56,14 @@ class Registry:
             )
 
     def prepare(self) -> None:
-        """Create schema, tables and shared macros, once per schema version."""
+        """Create schema, tables and shared macros, or bring those of an older segql up to date."""
         with REGISTRY_LOCK, self.engine.transaction():
-            if self._schema_version() == SCHEMA_VERSION:
-                return
-            self.engine.run("create schema if not exists segql")
-            for name, columns in TABLES.items():
-                self.engine.run(f"create table if not exists segql.{name} ({columns})")
-            for statement in shared_macros():
-                self.engine.run(statement)
-            self.engine.run("delete from segql.registry_info")
-            self.engine.run("insert into segql.registry_info values (?)", [SCHEMA_VERSION])
+            schema.prepare(self.engine)
 
-    def _schema_version(self) -> int | None:
-        found = self.engine.rows(
-            "select count(*) from duckdb_tables() where database_name = current_database() "
-            "and schema_name = 'segql' and table_name = 'registry_info'"
-        )
-        if not found[0][0]:
-            return None
-        rows = self.engine.rows("select schema_version from segql.registry_info")
-        return int(rows[0][0]) if rows else None
+    def update(self) -> None:
+        """Prepare a registry that exists: a fit reads the current version before it writes one."""
+        if self.exists():
+            self.prepare()
 
     # -- reading -----------------------------------------------------------------------------
 
@@ -238,7 +181,7 @@ class Registry:
             "model_name = ? and model_version in (select model_version from segql.models "
             "where model_name = ? and not is_published)"
         )
-        for table in TABLES:
+        for table in schema.TABLES:
             if table not in ("models", "registry_info"):
                 self.engine.run(f"delete from segql.{table} where {leftover}", [name, name])
         self.engine.run(

@@ -10,7 +10,7 @@ from segql.model import INPUT, Model, unqualified
 from segql.recipe import PREDICTION_COLUMNS
 
 #: Changes with the shared macros and the registry tables.
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 #: Long tables that have a macro of the same name, their rows for one model version.
 LONG_TABLES = (

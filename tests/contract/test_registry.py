@@ -1,0 +1,133 @@
+"""The registry's tables: an older one is brought up to date, a newer one is refused."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import duckdb
+import pytest
+from support import registry_picture, scratch_objects
+
+import segql
+from segql import schema
+from segql.functions.macros import SCHEMA_VERSION
+
+OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
+#: Columns that an older registry may lack, in front of others and at the end.
+LACKING = {
+    "models": ["options", "elbow", "coreset_rows"],
+    "segments": ["silhouette"],
+    "trials": ["gap_low", "is_elbow"],
+    "training_info": ["cluster_info"],
+}
+
+
+def make_rows(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "create table t as select i as id, i % 7 * 1.5 as a, (i * i % 11)::double as b "
+        "from range(60) as r (i)"
+    )
+
+
+def make_old(con: duckdb.DuckDBPyConnection, version: str = "1") -> None:
+    """Turn a registry into one of an older segql."""
+    for table, columns in LACKING.items():
+        for column in columns:
+            con.execute(f"alter table segql.{table} drop column {column}")
+    con.execute("drop table segql.principal_components")
+    con.execute("drop macro table segql.trials")
+    con.execute(f"update segql.registry_info set schema_version = {version}")
+
+
+def columns_of(con: duckdb.DuckDBPyConnection) -> set[tuple[str, str, str]]:
+    return set(
+        con.execute(
+            "select table_name, column_name, data_type from duckdb_columns() "
+            "where schema_name = 'segql' and database_name = current_database()"
+        ).fetchall()
+    )
+
+
+def fit(con: duckdb.DuckDBPyConnection, k: int, **options: object) -> segql.Model:
+    return segql.fit(con, "t", id="id", name="m", k=k, features=["a", "b"], **options)
+
+
+@pytest.mark.parametrize("joined", [False, True])
+def test_the_next_fit_migrates_an_older_registry(shop_file: Path, joined: bool) -> None:
+    with duckdb.connect(str(shop_file), config=OPEN_STORAGE) as con:
+        make_rows(con)
+        fit(con, 3)
+        whole = columns_of(con)
+        before = con.sql("from segql.predict('m', 't') order by id").fetchall()
+        make_old(con)
+    with duckdb.connect(str(shop_file)) as con:
+        segql.register(con)
+        if joined:
+            con.begin()
+        assert fit(con, 4).version == 2
+        if joined:
+            con.commit()
+        assert columns_of(con) == whole
+        assert con.sql("from segql.registry_info").fetchall() == [(SCHEMA_VERSION,)]
+        again = con.sql("from segql.predict('m', 't', version := 1) order by id").fetchall()
+        assert again == before
+        assert segql.load(con, "m", version=1).k == 3
+        tried = "select count(*), count(gap_low) from segql.trials('m', version := {})"
+        assert con.sql(tried.format(1)).fetchall() == [(1, 0)]
+        assert con.sql(tried.format(2)).fetchall()[0][0] == 1
+        assert con.sql("select count(*) from segql.principal_components('m')").fetchall() == [(0,)]
+        assert scratch_objects(con) == []
+    with duckdb.connect(str(shop_file), read_only=True) as con:
+        assert (
+            con.sql("from segql.predict('m', 't', version := 1) order by id").fetchall() == before
+        )
+
+
+def test_a_registry_without_a_version_is_older(con: duckdb.DuckDBPyConnection) -> None:
+    make_rows(con)
+    fit(con, 3)
+    make_old(con)
+    con.execute("drop table segql.registry_info")
+    assert fit(con, 4).version == 2
+    assert con.sql("from segql.registry_info").fetchall() == [(SCHEMA_VERSION,)]
+
+
+def test_a_migration_is_rolled_back_with_its_transaction(con: duckdb.DuckDBPyConnection) -> None:
+    make_rows(con)
+    fit(con, 3)
+    make_old(con)
+    before = registry_picture(con)
+    con.begin()
+    fit(con, 4)
+    con.rollback()
+    assert registry_picture(con) == before
+    assert fit(con, 4).version == 2
+
+
+def test_a_newer_registry_is_refused(con: duckdb.DuckDBPyConnection) -> None:
+    make_rows(con)
+    fit(con, 3)
+    con.execute("update segql.registry_info set schema_version = 99")
+    before = registry_picture(con)
+    for call in (
+        lambda: fit(con, 4),
+        lambda: segql.fit(con, "t", id="id", name="other", k=2, features=["a"]),
+        lambda: segql.load(con, "m"),
+        lambda: segql.predict(con, "m", "t"),
+        lambda: segql.evaluate(con, "m"),
+        lambda: segql.models(con),
+    ):
+        with pytest.raises(segql.SegqlError) as caught:
+            call()
+        assert str(caught.value) == (
+            "the registry of database 'memory' has schema version 99, which a newer segql has "
+            f"written; accepted: up to {SCHEMA_VERSION} (upgrade segql)"
+        )
+    assert registry_picture(con) == before
+    assert segql.fit(con, "t", id="id", k=2, features=["a"]).k == 2
+
+
+def test_the_tables_are_those_that_are_declared(con: duckdb.DuckDBPyConnection) -> None:
+    make_rows(con)
+    fit(con, 3)
+    assert {table for table, _, _ in columns_of(con)} == set(schema.TABLES)

@@ -1,0 +1,113 @@
+"""The registry's tables and their version, and the step from an older version to this one."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from segql import sql
+from segql.engines.duckdb import DuckDBEngine
+from segql.errors import SegqlError
+from segql.functions.macros import SCHEMA_VERSION, shared_macros
+from segql.metrics import METRICS
+
+_VERSIONED = "model_name varchar not null, model_version integer not null"
+
+TABLES: dict[str, str] = {
+    "models": f"""{_VERSIONED}, is_current boolean not null, is_published boolean not null,
+        algorithm varchar not null, k integer not null, id_column varchar not null,
+        relation varchar, requested_by varchar, fitted_at timestamp not null, seconds double,
+        seed bigint, options varchar, input_hash varchar, row_count bigint,
+        unscorable_count bigint, coreset_rows bigint, is_exact boolean, reason varchar,
+        elbow integer, prefers_one boolean, silhouette_euclidean double,
+        silhouette_euclidean_error double, silhouette_euclidean_rows bigint,
+        {", ".join(f"{name} {'bigint' if name == 'n' else 'double'}" for name in METRICS)},
+        segql_version varchar, duckdb_version varchar, state varchar not null,
+        score_sql varchar not null, publish_sql varchar[] not null,
+        primary key (model_name, model_version)""",
+    "segments": f"""{_VERSIONED}, segment_id integer, segment_key varchar, customers bigint,
+        share double, mean_squared_distance double, silhouette double""",
+    "centroids": f"""{_VERSIONED}, centroid_id integer, segment_key varchar, feature varchar,
+        numerical_value double, standardized_value double,
+        categorical_value struct(category varchar, "value" double)[]""",
+    "feature_info": f"""{_VERSIONED}, input varchar, "position" integer, used boolean,
+        kind varchar, "min" double, "max" double, mean double, median double, stddev double,
+        category_count bigint, null_count bigint, dimension integer, relevance double,
+        steps varchar, reason varchar""",
+    "principal_components": f"""{_VERSIONED}, principal_component_id integer, feature varchar,
+        numerical_value double""",
+    "principal_component_info": f"""{_VERSIONED}, principal_component_id integer,
+        eigenvalue double, explained_variance_ratio double,
+        cumulative_explained_variance_ratio double""",
+    "trials": f"""{_VERSIONED}, k integer, inertia double, inertia_low double,
+        inertia_high double, silhouette double, silhouette_low double, silhouette_high double,
+        davies_bouldin double, davies_bouldin_low double, davies_bouldin_high double,
+        calinski_harabasz double, calinski_harabasz_low double, calinski_harabasz_high double,
+        gap double, gap_low double, gap_high double, gap_error double, stability double,
+        smallest_share double,
+        is_elbow boolean, chosen boolean, reason varchar""",
+    "training_info": f"""{_VERSIONED}, training_run integer, iteration integer, phase varchar,
+        loss double, learning_rate double, duration_ms double,
+        cluster_info struct(centroid_id integer, cluster_radius double, cluster_size bigint)[]""",
+    "registry_info": "schema_version integer not null",
+}
+
+
+def has_table(engine: DuckDBEngine, name: str) -> bool:
+    """Tell whether the current database has this table of a registry."""
+    found = engine.rows(
+        "select count(*) from duckdb_tables() where database_name = current_database() "
+        "and schema_name = 'segql' and table_name = ?",
+        [name],
+    )
+    return bool(found[0][0])
+
+
+def version(engine: DuckDBEngine) -> int | None:
+    """Schema version of the current database's registry, None without one.
+
+    Raises
+    ------
+    SegqlError
+        When a newer segql has written it: what that one knows would be lost or misread.
+    """
+    if not has_table(engine, "registry_info"):
+        return None
+    [(found,)] = engine.rows("select max(schema_version) from segql.registry_info")
+    if found is not None and found > SCHEMA_VERSION:
+        raise SegqlError(
+            f"the registry of database {engine.database!r} has schema version {found}, which a "
+            f"newer segql has written; accepted: up to {SCHEMA_VERSION} (upgrade segql)"
+        )
+    return None if found is None else int(found)
+
+
+def prepare(engine: DuckDBEngine) -> None:
+    """Create what is missing of the registry, once per schema version.
+
+    Tables that an older version has made get the columns that they lack, NULL in the old rows:
+    constraints stay as they were, since DuckDB adds none to a column.
+    """
+    if version(engine) == SCHEMA_VERSION:
+        return
+    engine.run("create schema if not exists segql")
+    for name, columns in TABLES.items():
+        if has_table(engine, name):
+            _add_columns(engine, name, columns)
+        else:
+            engine.run(f"create table segql.{name} ({columns})")
+    for statement in shared_macros():
+        engine.run(statement)
+    engine.run("delete from segql.registry_info")
+    engine.run("insert into segql.registry_info values (?)", [SCHEMA_VERSION])
+
+
+def _add_columns(engine: DuckDBEngine, name: str, columns: str) -> None:
+    """Add the columns that an existing table lacks; DuckDB itself reads the list of columns."""
+    wanted = engine.temporary(name)
+    engine.run(f"create temporary table {sql.text(wanted)} ({columns})")
+    types = engine.columns(wanted)
+    engine.drop(wanted)
+    known = engine.columns(exp.to_table(f"segql.{name}"))
+    for column, kind in types.items():
+        if column not in known:
+            engine.run(f'alter table segql.{name} add column "{column}" {kind}')
