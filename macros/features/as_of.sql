@@ -33,9 +33,11 @@ load_date as (
 
 ),
 
-last_order as (
+order_dates as (
 
-    select max(cast(order_lines.ordered_at as date)) as last_order_on
+    select
+        min(cast(order_lines.ordered_at as date)) as first_order_on,
+        max(cast(order_lines.ordered_at as date)) as last_order_on
     from order_lines
     inner join load_date
         on cast(order_lines.ordered_at as date) <= load_date.loaded_on
@@ -44,18 +46,25 @@ last_order as (
 
 select
     {% if as_of_date -%}
-    {{ as_of_date }} as as_of_date,
+    case
+        when {{ as_of_date }} < order_dates.first_order_on
+            then cast({{ segql.raise_in_query(
+                "'as_of_date: ' || " ~ as_of_date ~ " || ' is before the first order, which is of '"
+                ~ " || order_dates.first_order_on || '; accepted is a date from then on'"
+            ) }} as date)
+        else {{ as_of_date }}
+    end as as_of_date,
     {%- else -%}
     case
-        when last_order.last_order_on is null
+        when order_dates.last_order_on is null
             then cast({{ segql.raise_in_query(
                 "'no order is dated on or before the load date ' || load_date.loaded_on"
                 ~ " || '; set the var as_of_date or loaded_at'"
             ) }} as date)
-        else last_order.last_order_on
+        else order_dates.last_order_on
     end as as_of_date,
     {%- endif %}
     cast(load_date.loaded_on as timestamp) as loaded_at
 from load_date
-cross join last_order
+cross join order_dates
 {%- endmacro %}

@@ -1,36 +1,42 @@
 {#-
     The table that models learn from, one row per customer with a used order line: the RFM
     features, then the demographic and the behaviour columns as far as the sources have them.
+    Each may be a relation or a query in parentheses; what is none is left out.
 -#}
-{% macro customer_features(rfm_features, demographic_features, behavior_features) -%}
+{% macro customer_features(rfm_features, demographic_features=none, behavior_features=none) -%}
     {%- set taken = ['customer_id'] -%}
+    {%- for column in segql.relation_columns(rfm_features) -%}
+        {%- do taken.append(column.name | lower) -%}
+    {%- endfor -%}
+    {%- set more = [] -%}
+    {%- if demographic_features is not none -%}
+        {%- do more.append(('demographic_features', demographic_features)) -%}
+    {%- endif -%}
+    {%- if behavior_features is not none -%}
+        {%- do more.append(('behavior_features', behavior_features)) -%}
+    {%- endif -%}
 with
 
 rfm_features as (
 
     select * from {{ rfm_features }}
 
-),
+)
 
-demographic_features as (
+{%- for name, relation in more %},
 
-    select * from {{ demographic_features }}
+{{ name }} as (
 
-),
+    select * from {{ relation }}
 
-behavior_features as (
-
-    select * from {{ behavior_features }}
-
-),
+)
+{%- endfor %},
 
 joined as (
 
     select
         rfm_features.*
-        {%- for relation, name in [
-            (demographic_features, 'demographic_features'), (behavior_features, 'behavior_features')
-        ] -%}
+        {%- for name, relation in more -%}
         {%- for column in segql.relation_columns(relation, except=['customer_id']) %},
         {%- if column.name | lower in taken -%}
             {%- do exceptions.raise_compiler_error(
@@ -43,13 +49,12 @@ joined as (
         {%- endfor -%}
         {%- endfor %}
     from rfm_features
-    left join demographic_features
-        on rfm_features.customer_id = demographic_features.customer_id
-    left join behavior_features
-        on rfm_features.customer_id = behavior_features.customer_id
+    {%- for name, _ in more %}
+    left join {{ name }}
+        on rfm_features.customer_id = {{ name }}.customer_id
+    {%- endfor %}
 
 )
 
 select * from joined
-order by customer_id
 {%- endmacro %}

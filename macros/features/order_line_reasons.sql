@@ -1,15 +1,51 @@
 {#-
     Every order line with the one reason that decides its use, two flags, and the amounts
     it counts for: gross_amount when used, net_amount also for returns (negative).
+
+    Options are those of segql.order_line_options: the column names, and
+    guests: drop (a line without customer is no customer's) or per_order (each such order is a
+    customer of its own, guest-<order>);
+    returns: subtract (from net_amount) or ignore;
+    return_pattern, a regular expression on the order id of returns and cancellations;
+    non_product_pattern, one on the whole product id of what is no product;
+    drop_non_product_lines, drop_duplicate_lines: true leaves them out of the features.
 -#}
-{% macro order_line_reasons(
-    order_lines,
-    as_of,
-    return_pattern='',
-    non_product_pattern='',
-    drop_duplicate_lines=false,
-    drop_non_product_lines=false
-) -%}
+{% macro order_line_reasons(order_lines, as_of=none) -%}
+    {%- set options = segql.macro_options(
+        'order_line_reasons', segql.order_line_options(), kwargs) -%}
+    {{ return(adapter.dispatch('order_line_reasons', 'segql')(order_lines, as_of, options)) }}
+{%- endmacro %}
+
+{% macro default__order_line_reasons(order_lines, as_of, options, flag_duplicates=true) -%}
+    {%- set macro = 'order_line_reasons' -%}
+    {%- do segql.choice_option(macro, 'guests', options.guests, ['drop', 'per_order']) -%}
+    {%- do segql.choice_option(macro, 'returns', options.returns, ['subtract', 'ignore']) -%}
+    {%- do segql.flag_option(
+        macro, 'drop_duplicate_lines', options.drop_duplicate_lines) -%}
+    {%- do segql.flag_option(
+        macro, 'drop_non_product_lines', options.drop_non_product_lines) -%}
+    {%- set column = {} -%}
+    {%- for key in ['customer', 'order', 'timestamp', 'product', 'quantity', 'price', 'row_hash'] -%}
+        {%- if options[key] is not none -%}
+            {%- do column.update({key: 'order_lines.' ~ segql.quote_identifier(options[key])}) -%}
+        {%- elif key in ['customer', 'timestamp', 'price'] -%}
+            {%- do exceptions.raise_compiler_error(
+                macro ~ ': ' ~ key ~ ' got none; accepted is the name of a column'
+            ) -%}
+        {%- endif -%}
+    {%- endfor -%}
+    {%- set names = {} -%}
+    {%- for key in column -%}
+        {%- do names.update({key: options[key]}) -%}
+    {%- endfor -%}
+    {%- do segql.check_columns(macro, order_lines, names) -%}
+    {%- set order_id = 'cast(' ~ column.timestamp ~ ' as varchar)' -%}
+    {%- if 'order' in column -%}
+        {%- set order_id = 'coalesce(cast(' ~ column.order ~ ' as varchar), ' ~ order_id ~ ')' -%}
+    {%- endif -%}
+    {%- set customer_id = segql.order_customer(column.customer, order_id, options.guests) -%}
+    {%- set product_id = column.get('product', 'cast(null as varchar)') -%}
+    {%- set quantity = column.get('quantity', '1') -%}
 with
 
 order_lines as (
@@ -20,30 +56,36 @@ order_lines as (
 
 as_of as (
 
-    select * from {{ as_of }}
+    {{ segql.as_of_row(as_of, 'order_lines', column.timestamp, options.load_date) | indent(4) }}
 
 ),
 
 described as (
 
     select
-        order_lines.customer_id,
-        coalesce(order_lines.order_id, cast(order_lines.ordered_at as varchar)) as order_id,
-        cast(order_lines.ordered_at as date) as ordered_on,
-        order_lines.product_id,
-        order_lines.quantity,
-        order_lines.unit_price,
-        {{ segql.exact_amount('order_lines.quantity * order_lines.unit_price') }} as amount,
-        order_lines.quantity < 0
-        or {{ segql.matches_pattern('order_lines.order_id', return_pattern) }} as is_return,
+        {{ customer_id }} as customer_id,
+        {{ order_id }} as order_id,
+        cast({{ column.timestamp }} as date) as ordered_on,
+        {{ product_id }} as product_id,
+        {{ quantity }} as quantity,
+        {{ column.price }} as unit_price,
+        {{ segql.exact_amount(quantity ~ ' * ' ~ column.price) }} as amount,
+        {{ quantity }} < 0
+        {%- if 'order' in column %}
+        or {{ segql.matches_pattern('cast(' ~ column.order ~ ' as varchar)', options.return_pattern) }}
+        {%- endif %} as is_return,
+        {% if flag_duplicates -%}
         row_number() over (
-            partition by order_lines.source_row_hash, order_lines.ordered_at
-            order by order_lines.source_row_hash
+            partition by {{ segql.duplicate_key(column) }}
+            order by {{ column.timestamp }}
         ) > 1 as is_duplicate,
-        {{ segql.matches_pattern('order_lines.product_id', non_product_pattern, full=true) }}
+        {%- else -%}
+        false as is_duplicate,
+        {%- endif %}
+        {{ segql.matches_pattern(
+            'cast(' ~ product_id ~ ' as varchar)', options.non_product_pattern, full=true) }}
             as is_non_product,
-        cast(order_lines.ordered_at as date)
-        > least(as_of.as_of_date, cast(as_of.loaded_at as date)) as is_after_load
+        cast({{ column.timestamp }} as date) > as_of.last_date as is_after_load
     from order_lines
     cross join as_of
 
@@ -60,10 +102,10 @@ reasoned as (
             when is_return then 'cancellation or return'
             when unit_price is null or unit_price <= 0 then 'price not positive'
             when is_after_load then 'order after the load date'
-            {%- if drop_duplicate_lines %}
+            {%- if options.drop_duplicate_lines %}
             when is_duplicate then 'duplicate line, dropped'
             {%- endif %}
-            {%- if drop_non_product_lines %}
+            {%- if options.drop_non_product_lines %}
             when is_non_product then 'non-product code, dropped'
             {%- endif %}
             else 'used'
@@ -86,17 +128,19 @@ select
     case when reason = 'used' then amount else 0 end as gross_amount,
     case
         when reason = 'used' then amount
+        {%- if options.returns == 'subtract' %}
         when
             reason = 'cancellation or return'
             and unit_price > 0
             and not is_after_load
-            {%- if drop_duplicate_lines %}
+            {%- if options.drop_duplicate_lines %}
             and not is_duplicate
             {%- endif %}
-            {%- if drop_non_product_lines %}
+            {%- if options.drop_non_product_lines %}
             and not is_non_product
             {%- endif %}
             then -abs(amount)
+        {%- endif %}
         else 0
     end as net_amount
 from reasoned

@@ -1,10 +1,9 @@
-{#- Cut points given in a var: four rising numbers, or none when they are to be learned. -#}
-{% macro check_cuts(name) -%}
-    {%- set cuts = var(name, none) -%}
+{#- Cut points as given: four rising numbers, or none when they are to be learned. -#}
+{% macro check_cuts(name, cuts) -%}
     {%- if cuts is none -%}{{ return(none) }}{%- endif -%}
     {%- set fine = [] -%}
     {%- if cuts is sequence and cuts is not string and cuts | length == 4 -%}
-        {%- for cut in cuts if cut is number -%}
+        {%- for cut in cuts if cut is number and cut is not boolean -%}
             {%- if loop.index == 1 or cut > cuts[loop.index - 2] -%}
                 {%- do fine.append(cut) -%}
             {%- endif -%}

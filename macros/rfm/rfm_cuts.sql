@@ -1,85 +1,34 @@
 {#-
-    The cut points between the scores 1 to 5, one row per score: given in vars, or learned
-    as the 20, 40, 60 and 80 % quantiles. Where many customers share one frequency, its
-    quantiles coincide and the cuts 1, 2, 3, 5 (one, two, three, 4–5, 6+) are taken.
+    The cut points between the scores 1 to 5, one row per version and score, for a model of
+    materialized='incremental', incremental_strategy='append', full_refresh=false. The first run
+    learns version 1, --full-refresh adds a version, other runs add nothing: scores move when
+    customers do, not when others join.
 -#}
-{% macro rfm_cuts(features, version=1) -%}
-with
-
-features as (
-
-    select * from {{ features }}
-
-)
-
-{%- for dimension in ['recency', 'frequency', 'monetary'] -%}
-{%- set given = segql.check_cuts('rfm_' ~ dimension ~ '_cuts') %},
-
-{{ dimension }}_quantiles as (
-
-    select
-        '{{ dimension }}' as dimension,
-        {%- for share in [0.2, 0.4, 0.6, 0.8] %}
-        cast({{ segql.quantile_cut(dimension, share) }} as double) as quantile_{{ loop.index }},
-        {%- endfor %}
-        min({{ dimension }}) as lowest,
-        max(as_of_date) as as_of_date,
-        count(*) as customers
-    from features
-
-),
-
-{{ dimension }}_cuts as (
-
-    select
-        dimension,
-        {%- if given %}
-        {%- for cut in given %}
-        cast({{ cut }} as double) as cut_{{ loop.index }},
-        {%- endfor %}
-        'given in vars' as method,
-        {%- elif dimension == 'frequency' %}
-        {%- set usable -%}
-            quantile_1 > lowest and quantile_2 > quantile_1
-            and quantile_3 > quantile_2 and quantile_4 > quantile_3
-        {%- endset %}
-        {%- for cut in [1, 2, 3, 5] %}
-        case when {{ usable }} then quantile_{{ loop.index }} else {{ cut }} end
-            as cut_{{ loop.index }},
-        {%- endfor %}
-        case when {{ usable }} then 'quantiles' else 'fixed: 1, 2, 3, 4-5, 6+' end as method,
-        {%- else %}
-        {%- for number in [1, 2, 3, 4] %}
-        quantile_{{ number }} as cut_{{ number }},
-        {%- endfor %}
-        'quantiles' as method,
-        {%- endif %}
-        as_of_date,
-        customers
-    from {{ dimension }}_quantiles
-
-)
-{%- endfor %},
-
-combined as (
-
-    select * from recency_cuts
-    union all
-    select * from frequency_cuts
-    union all
-    select * from monetary_cuts
-
-)
-
+{% macro rfm_cuts(features) -%}
+    {%- set kept = config.get('full_refresh') is not none and not config.get('full_refresh') -%}
+    {%- if execute and (config.get('materialized') != 'incremental' or not kept) -%}
+        {%- do exceptions.raise_compiler_error(
+            "rfm_cuts: the model must keep what it learned; accepted is config(materialized="
+            ~ "'incremental', incremental_strategy='append', full_refresh=false)"
+        ) -%}
+    {%- endif -%}
+    {%- if not is_incremental() -%}
+        {{ return(segql.learned_rfm_cuts(features)) }}
+    {%- elif flags.FULL_REFRESH -%}
+        {{ return(segql.learned_rfm_cuts(
+            features, version='(select max(version) + 1 from ' ~ this ~ ')')) }}
+    {%- endif -%}
+    {%- do segql.log_unused_cuts(this) -%}
 select
-    cast({{ version }} as integer) as version,
-    cast(dimension as varchar) as dimension,
-    cast(cut_1 as double) as cut_1,
-    cast(cut_2 as double) as cut_2,
-    cast(cut_3 as double) as cut_3,
-    cast(cut_4 as double) as cut_4,
-    cast(method as varchar) as method,
-    cast(as_of_date as date) as as_of_date,
-    cast(customers as bigint) as customers
-from combined
+    version,
+    dimension,
+    cut_1,
+    cut_2,
+    cut_3,
+    cut_4,
+    method,
+    as_of_date,
+    customers
+from {{ this }}
+where false
 {%- endmacro %}

@@ -1,10 +1,36 @@
-{#- The scores of every customer by the newest cut points; 555 is best. -#}
-{% macro rfm_scores(features, cuts) -%}
+{#-
+    The scores of every customer by the newest cut points; 555 is best. cuts is the relation of
+    segql.rfm_cuts. The names of the features' columns can be given.
+-#}
+{% macro rfm_scores(
+    features,
+    cuts,
+    id='customer_id',
+    recency='recency',
+    frequency='frequency',
+    monetary='monetary'
+) -%}
+    {{ return(adapter.dispatch('rfm_scores', 'segql')(
+        features, cuts, id, recency, frequency, monetary)) }}
+{%- endmacro %}
+
+{% macro default__rfm_scores(features, cuts, id, recency, frequency, monetary) -%}
+    {%- do segql.check_columns('rfm_scores', features, {
+        'id': id, 'recency': recency, 'frequency': frequency, 'monetary': monetary
+    }) -%}
+    {%- set names = segql.relation_columns(features) | map(attribute='name') | map('lower') | list -%}
+    {%- set dated = not names or 'as_of_date' in names -%}
 with
 
 features as (
 
-    select * from {{ features }}
+    select
+        {{ segql.quote_identifier(id) }} as customer_id,
+        {{ segql.quote_identifier(recency) }} as recency,
+        {{ segql.quote_identifier(frequency) }} as frequency,
+        {{ segql.quote_identifier(monetary) }} as monetary,
+        {{ 'as_of_date' if dated else 'cast(null as date)' }} as as_of_date
+    from {{ features }}
 
 ),
 

@@ -1,5 +1,14 @@
-{#- Scores with the name of their segment, read from a map of codes to names. -#}
-{% macro rfm_segment(scores, segment_map) -%}
+{#-
+    Scores with the name of their segment. The map is segments or grid (see segql.rfm_map), or a
+    relation of rfm_code and rfm_segment such as one's own seed, which must cover each code once.
+    code is the column of the three scores in any table.
+-#}
+{% macro rfm_segment(scores, segment_map='segments', code='rfm_code') -%}
+    {{ return(adapter.dispatch('rfm_segment', 'segql')(scores, segment_map, code)) }}
+{%- endmacro %}
+
+{% macro default__rfm_segment(scores, segment_map, code) -%}
+    {%- do segql.check_columns('rfm_segment', scores, {'code': code}) -%}
 with
 
 scores as (
@@ -10,7 +19,7 @@ scores as (
 
 segment_map as (
 
-    select * from {{ segment_map }}
+    {{ segql.rfm_map_query(segment_map) | indent(4) }}
 
 )
 
@@ -19,5 +28,5 @@ select
     segment_map.rfm_segment
 from scores
 left join segment_map
-    on scores.rfm_code = segment_map.rfm_code
+    on cast(scores.{{ segql.quote_identifier(code) }} as varchar) = segment_map.rfm_code
 {%- endmacro %}

@@ -1,14 +1,25 @@
-{% macro current_model(name) %}
-  {#- Version and scoring query of the frozen model; none before the first fit. -#}
-  {%- if not segql.has_registry() -%}
-    {{ return(none) }}
-  {%- endif -%}
-  {%- set rows = run_query(
-    "select model_version, score_sql, options from segql.models where is_current and model_name = "
-    ~ segql.string_literal(name)
-  ).rows -%}
-  {%- if rows | length == 0 -%}
-    {{ return(none) }}
-  {%- endif -%}
-  {{ return({'model_version': rows[0][0] | int, 'score_sql': rows[0][1], 'options': fromjson(rows[0][2])}) }}
-{% endmacro %}
+{#- Version, scoring query, options and dates of the frozen model; none before the first fit. -#}
+{% macro current_model(name) -%}
+    {%- if not segql.has_registry() -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {%- set dated = run_query(
+        "select 1 from duckdb_columns() where database_name = current_database() and schema_name"
+        ~ " = 'segql' and table_name = 'models' and column_name = 'as_of_date'"
+    ).rows | length > 0 -%}
+    {%- set rows = run_query(
+        'select model_version, score_sql, options, cast(cast(fitted_at as date) as varchar), '
+        ~ ('cast(as_of_date as varchar)' if dated else 'null')
+        ~ ' from segql.models where is_current and model_name = ' ~ segql.string_literal(name)
+    ).rows -%}
+    {%- if rows | length == 0 -%}
+        {{ return(none) }}
+    {%- endif -%}
+    {{ return({
+        'model_version': rows[0][0] | int,
+        'score_sql': rows[0][1],
+        'options': fromjson(rows[0][2]),
+        'fitted_on': rows[0][3] | string,
+        'as_of_date': rows[0][4] | string if rows[0][4] is not none else none,
+    }) }}
+{%- endmacro %}

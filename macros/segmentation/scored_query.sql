@@ -1,9 +1,8 @@
-{% macro scored_query(input_sql, score_sql, model_version, id) %}
+{% macro scored_query(input_sql, score_sql, model_version, id, columns) %}
   {#-
     The relation of a segmentation: the id, the prediction columns, the model version and the date
     that the features are as of (an as_of_date column of the input, else null).
   -#}
-  {%- set columns = adapter.get_column_schema_from_query(input_sql) | map(attribute='name') | list -%}
 with segql_input as (
 
     select * from (

@@ -3,11 +3,7 @@
     lists ([age, …] or {new_name: column}), by default those of a known list that exist.
 -#}
 {% macro demographic_columns(source) -%}
-    {%- set known = [
-        'age', 'birth_date', 'gender', 'sex', 'income', 'region', 'country', 'state', 'education',
-        'occupation', 'marital_status', 'home_ownership', 'household_size', 'household_comp',
-        'kids_count', 'children',
-    ] -%}
+    {%- set known = segql.known_demographics() | list -%}
     {%- set existing = {} -%}
     {%- for column in source.columns -%}
         {%- do existing.update({column.name | lower: column.name}) -%}

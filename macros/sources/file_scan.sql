@@ -4,7 +4,7 @@
         {{ return(located.from) }}
     {%- endif -%}
     {%- set types = [] -%}
-    {%- for key in ids -%}
+    {%- for key in ids if key in names -%}
         {%- do types.append(segql.string_literal(names[key]) ~ ": 'VARCHAR'") -%}
     {%- endfor -%}
     {{ return(

@@ -13,15 +13,15 @@
         'customers': {
             'relation': 'raw.customers',
             'required': [('customer', 'customer_id')],
-            'optional': [],
+            'optional': [('registered', 'registered_at')],
             'ids': ['customer'],
-            'options': ['demographics'],
+            'options': ['demographics', 'timestamp_format'],
         },
         'events': {
             'relation': 'raw.events',
             'required': [('customer', 'customer_id'), ('timestamp', 'occurred_at')],
-            'optional': [('type', 'event_type')],
-            'ids': ['customer'],
+            'optional': [('type', 'event_type'), ('session', 'session_id')],
+            'ids': ['customer', 'session'],
             'options': ['timestamp_format'],
         },
         'products': {

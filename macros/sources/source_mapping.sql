@@ -46,9 +46,9 @@
         {%- for column in found if not hits and column.name | lower == wanted | lower -%}
             {%- do hits.append(column) -%}
         {%- endfor -%}
-        {%- if hits and key == 'loaded_at' and key not in given
+        {%- if hits and key in ['loaded_at', 'registered'] and key not in given
             and not segql.column_kind(hits[0].type).startswith('timestamp') -%}
-            {#- A column that only happens to be called loaded_at. -#}
+            {#- A column that only happens to be called that. -#}
         {%- elif hits -%}
             {%- do names.update({key: hits[0].name}) -%}
             {%- do types.update({key: hits[0].type}) -%}

@@ -6,6 +6,7 @@
         {{ return('select cast(null as varchar) as customer_id where false') }}
     {%- endif -%}
     {%- do segql.check_unique_ids(source, 'customer') -%}
+    {%- do segql.check_source(source, timestamps=['registered']) -%}
     {%- set id = segql.id_expression(
         segql.quote_identifier(source.names.customer), source.types.customer) -%}
 with
@@ -14,6 +15,11 @@ registered as (
 
     select
         {{ id }} as customer_id
+        {%- if 'registered' in source.names %},
+        {{ segql.timestamp_expression(
+            segql.quote_identifier(source.names.registered), source.types.registered,
+            source.options.get('timestamp_format')) }} as registered_at
+        {%- endif %}
         {%- for column in segql.demographic_columns(source) %},
         {{ segql.quote_identifier(column.source) }} as {{ segql.quote_identifier(column.name) }}
         {%- endfor %}

@@ -6,7 +6,8 @@
 select
     cast(null as varchar) as customer_id,
     cast(null as timestamp) as occurred_at,
-    cast(null as varchar) as event_type
+    cast(null as varchar) as event_type,
+    cast(null as varchar) as session_id
 where false
     {%- else -%}
     {%- do segql.check_source(source, timestamps=['timestamp']) -%}
@@ -18,7 +19,9 @@ select
         segql.quote_identifier(names.customer), source.types.customer) }} as customer_id,
     {{ segql.timestamp_expression(
         segql.quote_identifier(names.timestamp), source.types.timestamp, format) }} as occurred_at,
-    cast({{ type }} as varchar) as event_type
+    cast({{ type }} as varchar) as event_type,
+    {{ segql.id_expression(segql.quote_identifier(names.session), source.types.session)
+        if 'session' in names else 'cast(null as varchar)' }} as session_id
 from {{ source.from }}
     {%- endif -%}
 {%- endmacro %}

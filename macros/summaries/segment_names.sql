@@ -9,7 +9,7 @@
     segments,
     scores,
     profile,
-    segment_map,
+    segment_map='segments',
     low_score=2.333,
     high_score=3.667,
     one_time_orders=1.5,
@@ -40,7 +40,7 @@ profile as (
 
 segment_map as (
 
-    select * from {{ segment_map }}
+    {{ segql.rfm_map_query(segment_map) | indent(4) }}
 
 ),
 

@@ -1,14 +1,33 @@
 {#-
-    What sets each segment apart: one row per segment and numeric column of the features,
-    with the mean, the index (100 = all customers) and the z-score of the segment.
+    What sets each segment apart: one row per segment and numeric column of the features, with
+    the mean, the index (100 = all customers) and the z-score of the segment. segment is any
+    column of segments, a relation with the same id, or of the features when segments is none.
 -#}
-{% macro segment_profile(features, segments, id='customer_id', columns=none) -%}
+{% macro segment_profile(
+    features, segments=none, id='customer_id', columns=none, segment='segment_key'
+) -%}
+    {{ return(adapter.dispatch('segment_profile', 'segql')(
+        features, segments, id, columns, segment)) }}
+{%- endmacro %}
+
+{% macro default__segment_profile(features, segments, id, columns, segment) -%}
+    {%- set macro = 'segment_profile' -%}
+    {%- do segql.check_columns(macro, features, {'id': none if segments is none else id}) -%}
+    {%- for column in columns or [] -%}
+        {%- do segql.check_columns(macro, features, {'columns': column}) -%}
+    {%- endfor -%}
+    {%- do segql.check_columns(
+        macro, features if segments is none else segments, {'segment': segment}) -%}
+    {%- set wanted = (columns or []) | map('lower') | list -%}
     {%- set numeric = [] -%}
-    {%- for column in segql.relation_columns(features, except=[id]) -%}
-        {%- if column.kind in ['number', 'boolean'] and (not columns or column.name in columns) -%}
+    {%- for column in segql.relation_columns(features, except=[id | lower, segment | lower]) -%}
+        {%- if column.kind in ['number', 'boolean']
+            and (not wanted or column.name | lower in wanted) -%}
             {%- do numeric.append(column) -%}
         {%- endif -%}
     {%- endfor -%}
+    {%- set place = 'features' if segments is none else 'segments' -%}
+    {%- set key = place ~ '.' ~ segql.quote_identifier(segment) -%}
     {%- if not numeric -%}
         {{ return(segql.empty_profile()) }}
     {%- endif -%}
@@ -17,7 +36,7 @@ with
 assigned as (
 
     select
-        {{ segql.segment_key('segments.segment_key') }} as segment_key
+        {{ segql.segment_key(key) }} as segment_key
         {%- for column in numeric -%}
         {%- set value = 'features.' ~ segql.quote_identifier(column.name) -%}
         {%- if column.kind == 'boolean' -%}
@@ -27,8 +46,10 @@ assigned as (
             as value_{{ loop.index }}
         {%- endfor %}
     from {{ features }} as features
+    {%- if segments is not none %}
     inner join {{ segments }} as segments
         on features.{{ segql.quote_identifier(id) }} = segments.{{ segql.quote_identifier(id) }}
+    {%- endif %}
 
 ),
 

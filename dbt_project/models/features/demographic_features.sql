@@ -1,1 +1,6 @@
-{{ segql.demographic_features(ref('known_customers'), ref('stg_customers'), ref('as_of')) }}
+{{ segql.demographic_features(
+    ref('stg_customers'),
+    ref('as_of'),
+    known_customers=ref('known_customers'),
+    columns='all'
+) }}

@@ -1,1 +1,1 @@
-{{ segql.known_customers(ref('stg_customers'), ref('order_line_reasons')) }}
+{{ known_customers_as_of(ref('as_of')) }}

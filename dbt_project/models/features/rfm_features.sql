@@ -1,1 +1,1 @@
-{{ segql.rfm_features(ref('order_line_reasons'), ref('as_of')) }}
+{{ segql.rfm_features(ref('stg_order_lines'), ref('as_of'), **order_line_vars()) }}

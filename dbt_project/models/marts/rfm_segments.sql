@@ -2,7 +2,7 @@ with
 
 segmented as (
 
-    {{ segql.rfm_segment(ref('rfm_scores'), ref('rfm_segment_map')) | indent(4) }}
+    {{ segql.rfm_segment(ref('rfm_scores'), rfm_map_var()) | indent(4) }}
 
 )
 

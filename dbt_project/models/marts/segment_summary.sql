@@ -2,7 +2,11 @@ with
 
 summary as (
 
-    {{ segql.segment_summary(ref('customer_segments'), ref('customer_features')) | indent(4) }}
+    {{ segql.segment_summary(
+        ref('customer_segments'),
+        ref('customer_features'),
+        name='segment_name'
+    ) | indent(4) }}
 
 )
 
@@ -11,7 +15,7 @@ select
     segment_name,
     customers,
     share,
-    cast(orders as bigint) as orders,
+    orders,
     revenue,
     revenue_share,
     average_order_value,

@@ -5,7 +5,8 @@
     algorithm='kmeans',
     k=var('k'),
     pca=var('pca'),
-    features=var('segmentation_features')
+    features=var('segmentation_features'),
+    refit=var('refit')
 ) }}
 
 select * from {{ ref('customer_features') }}

@@ -2,7 +2,7 @@
     ref('all_customer_segments'),
     ref('rfm_scores'),
     ref('segment_feature_profiles'),
-    ref('rfm_segment_map'),
+    rfm_map_var(),
     low_score=var('name_low_score'),
     high_score=var('name_high_score'),
     one_time_orders=var('name_one_time_orders'),

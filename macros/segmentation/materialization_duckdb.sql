@@ -1,16 +1,12 @@
-{% materialization segmentation, default %}
-  {{ exceptions.raise_compiler_error(
-    "materialized='segmentation' is not implemented for adapter " ~ adapter.type()
-    ~ ": fit on duckdb and score the exported SQL here"
-  ) }}
-{% endmaterialization %}
-
 {#
-  First run and --full-refresh: fit a new version, then score. Every other run: score with the
-  frozen model. The relation, the current version and the macros change in one transaction.
+  First run, --full-refresh and the refit policy: fit a new version, then score. Every other run:
+  score with the frozen model. The relation, the current version and the macros change in one
+  transaction.
 #}
 {% materialization segmentation, adapter='duckdb' %}
   {%- set options = segql.segmentation_options() -%}
+  {%- set name = options['name'] -%}
+  {%- set what = 'segmentation ' ~ this.identifier -%}
   {%- set target_relation = this.incorporate(type='table') -%}
   {%- set existing_relation = load_cached_relation(this) -%}
   {%- set intermediate_relation = make_intermediate_relation(target_relation) -%}
@@ -24,29 +20,31 @@
   {{ drop_relation_if_exists(load_cached_relation(backup_relation)) }}
   {{ run_hooks(pre_hooks, inside_transaction=False) }}
 
-  {%- set current = segql.current_model(options['name']) -%}
+  {%- set current = segql.current_model(name) -%}
+  {%- set reason = segql.fit_reason(options, current, sql) -%}
   {%- set publish = [] -%}
-  {% if current is none or should_full_refresh() %}
-    {%- do options.update({
-      'requested_by': 'first run' if current is none else 'full refresh'
-    }) -%}
+  {% if reason is not none %}
+    {%- do options.update({'requested_by': reason}) -%}
     {#- The plugin reads on a connection of its own: the rows must be committed. -#}
     {% call statement('training_rows') %}
       {{ create_table_as(False, training_relation, sql) }}
     {% endcall %}
     {% do adapter.commit() %}
     {% do adapter.store_relation('segql', training_relation, [], '', '', options) %}
-    {%- set fitted = segql.fitted_model(options['name']) -%}
+    {%- set fitted = segql.fitted_model(name) -%}
     {%- set publish = fitted['publish_sql'] -%}
     {%- set model_version = fitted['model_version'] -%}
     {%- set score_sql = fitted['score_sql'] -%}
     {%- set scored_sql = 'select * from ' ~ training_relation -%}
-    {{ log('segql: ' ~ options['name'] ~ ' version ' ~ model_version ~ ': ' ~ fitted['reason'], info=True) }}
+    {{ log(
+      'segql: ' ~ name ~ ' version ' ~ model_version ~ ' (' ~ reason ~ '): ' ~ fitted['reason'],
+      info=True
+    ) }}
   {% else %}
     {%- set model_version = current['model_version'] -%}
     {%- set score_sql = current['score_sql'] -%}
     {%- set scored_sql = sql -%}
-    {% do segql.check_features(options['name'], model_version, sql) %}
+    {% do segql.check_features(name, model_version, sql, options['id'], what) %}
     {% do segql.log_changed_options(options, current['options']) %}
   {% endif %}
 
@@ -55,7 +53,13 @@
     {{ create_table_as(
       False,
       intermediate_relation,
-      segql.scored_query(scored_sql, score_sql, model_version, options['id'])
+      segql.scored_query(
+        scored_sql,
+        score_sql,
+        model_version,
+        options['id'],
+        adapter.get_column_schema_from_query(scored_sql) | map(attribute='name') | list
+      )
     ) }}
   {% endcall %}
   {% if existing_relation is not none %}

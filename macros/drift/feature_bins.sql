@@ -1,0 +1,22 @@
+{#- The bins that a version stored at its fit, as text that keeps every digit. -#}
+{% macro feature_bins(model, version) -%}
+    {%- set rows = run_query(
+        'select feature, kind, cast(lower as varchar) as lower, cast(upper as varchar) as upper,'
+        ~ ' category, cast(share as varchar) as share from segql.feature_bins where model_name = '
+        ~ segql.string_literal(model) ~ ' and model_version = ' ~ version
+        ~ ' order by feature, bin'
+    ).rows -%}
+    {%- set levels = {} -%}
+    {%- for row in rows if row['kind'] == 'category' -%}
+        {%- do levels.setdefault(row['feature'], []).append(row['category']) -%}
+    {%- endfor -%}
+    {%- set bins = [] -%}
+    {%- for row in rows -%}
+        {%- do bins.append({
+            'feature': row['feature'], 'kind': row['kind'], 'lower': row['lower'],
+            'upper': row['upper'], 'category': row['category'], 'share': row['share'],
+            'levels': levels.get(row['feature']),
+        }) -%}
+    {%- endfor -%}
+    {{ return(bins) }}
+{%- endmacro %}
