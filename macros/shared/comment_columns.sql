@@ -5,7 +5,6 @@
 {% macro comment_columns() -%}
     {%- if not execute or not config.persist_column_docs() -%}{{ return('') }}{%- endif -%}
     {%- set described = model.columns | map('lower') | list -%}
-    {%- set kind = 'view' if config.get('materialized') == 'view' else 'table' -%}
     {%- for column in adapter.get_columns_in_relation(this)
         if column.name | lower not in described -%}
         comment on column {{ this }}.{{ segql.quote_identifier(column.name) }} is
