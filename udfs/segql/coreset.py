@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -22,7 +23,10 @@ THINNED_FROM, THINNED_SHARE = 500_000, 1 / 8
 
 @dataclass(frozen=True)
 class Coreset:
-    """A temporary table with columns ``point`` (DOUBLE[]), ``weight`` and the awaited inputs."""
+    """A temporary table with columns ``point`` (DOUBLE[]), ``weight`` and what was carried along.
+
+    ``point`` is NULL in a row that cannot be scored. ``rows`` are those that can.
+    """
 
     table: exp.Table
     rows: int
@@ -33,7 +37,7 @@ def draw(
     engine: DuckDBEngine,
     source: exp.Expr,
     space: Space,
-    recipe: Recipe,
+    carried: Mapping[str, exp.Expr],
     *,
     hashable: exp.Expr,
     rows: int,
@@ -48,8 +52,8 @@ def draw(
         FROM item with the alias ``source``.
     space : Space
         The model space.
-    recipe : Recipe
-        Columns whose median is still awaited are carried along.
+    carried : mapping of str to sqlglot expression
+        Columns that the table gets besides, over those of the source.
     hashable : sqlglot expression
         The id; its hash, with the seed, decides who is drawn.
     rows : int
@@ -63,18 +67,20 @@ def draw(
     Σd² is known from the learned variances: no pass is spent on it. The learned bounds say how
     probable a row can be at most, so that the hash alone rules out most rows before anything
     else of them is read.
+
+    A row that cannot be scored has no distance; it is drawn with the first half of q, so that
+    what is carried along stands for all rows.
     """
-    awaited = [feature.raw for feature in recipe.awaiting_stand_in()]
-    carried = [
+    along = [
         sql.alias(hashable, f"{sql.SCRATCH}id"),
-        *(sql.alias(raw, f"{sql.SCRATCH}input{index}") for index, raw in enumerate(awaited)),
+        *(sql.alias(value, sql.SCRATCH + name) for name, value in carried.items()),
     ]
     exact = rows <= SIZE
     points = [
         sql.alias(value, f"{sql.SCRATCH}p{index}")
         for index, value in enumerate(space.coordinates())
     ]
-    inputs = space.inputs(source, *carried)
+    inputs = space.inputs(source, *along)
     spread = rows * float(space.variance.sum())
     if not exact:
         farthest = float(((space.bounds + np.abs(space.mean)) ** 2).sum())
@@ -83,12 +89,13 @@ def draw(
             inputs = inputs.where(engine.hash_below(hashable, seed, highest))
     layered = sql.layer(inputs, *points)
     coordinates = [sql.scratch(f"p{index}") for index in range(space.size)]
+    # One sum rather than a condition a coordinate, which would nest as deep as there are many.
+    whole = exp.Paren(this=sql.total(item.copy() for item in coordinates))
+    scorable = exp.Not(this=exp.Is(this=whole, expression=exp.Null()))
+    point = exp.Array(expressions=[item.copy() for item in coordinates])
     kept = [
-        sql.alias(exp.Array(expressions=[item.copy() for item in coordinates]), "point"),
-        *(
-            sql.alias(sql.scratch(f"input{index}"), f"input{index}")
-            for index in range(len(awaited))
-        ),
+        sql.alias(sql.case([(scorable, point)]), "point"),
+        *(sql.alias(sql.scratch(name), name) for name in carried),
     ]
     if exact:
         query = exp.select(*kept, sql.alias(sql.number(1.0), "weight")).from_(
@@ -102,8 +109,9 @@ def draw(
                 for item, mean in zip(coordinates, space.mean, strict=True)
             )
         )
+        known = exp.Coalesce(this=distance, expressions=[sql.number(0.0)])
         probability = exp.Add(
-            this=sql.product(distance, sql.number(0.5 * SIZE / spread)),
+            this=sql.product(known, sql.number(0.5 * SIZE / spread)),
             expression=sql.number(0.5 * SIZE / rows),
         )
         unit = engine.hash_unit(sql.scratch("id"), seed)
@@ -118,12 +126,9 @@ def draw(
             .from_(drawn.subquery("drawn"))
             .where(sql.compare(exp.LT, sql.scratch("unit"), sql.scratch("probability")))
         )
-    # One sum rather than a condition a coordinate, which would nest as deep as there are many.
-    whole = sql.total(item.copy() for item in coordinates)
-    query = query.where(exp.Not(this=exp.Is(this=exp.Paren(this=whole), expression=exp.Null())))
     table = engine.temporary("coreset")
     engine.run(f"create temporary table {sql.text(table)} as {sql.text(query)}")
-    drawn_rows = int(engine.rows(f"select count(*) from {sql.text(table)}")[0][0])
+    drawn_rows = int(engine.rows(f"select count(point) from {sql.text(table)}")[0][0])
     return Coreset(table, drawn_rows, exact)
 
 
@@ -146,13 +151,25 @@ def thin(
     return table
 
 
+def awaited(recipe: Recipe) -> dict[str, exp.Expr]:
+    """What to carry along for the columns whose median is still awaited."""
+    waiting = {feature.name for feature in recipe.awaiting_stand_in()}
+    return {
+        f"input{position}": feature.raw
+        for position, feature in enumerate(recipe.features)
+        if feature.name in waiting
+    }
+
+
 def stand_ins(engine: DuckDBEngine, coreset: Coreset, recipe: Recipe) -> dict[str, float]:
     """Weighted medians of the columns that had no missing value."""
     awaiting = recipe.awaiting_stand_in()
     if not awaiting:
         return {}
-    names = [f"input{index}" for index in range(len(awaiting))]
-    fetched = engine.arrays(f"select {', '.join(names)}, weight from {sql.text(coreset.table)}")
+    names = list(awaited(recipe))
+    fetched = engine.arrays(
+        f"select {', '.join(names)}, weight from {sql.text(coreset.table)} where point is not null"
+    )
     weights = fetched["weight"]
     medians: dict[str, float] = {}
     for name, feature in zip(names, awaiting, strict=True):
@@ -172,6 +189,7 @@ def fetch(engine: DuckDBEngine, coreset: Coreset, size: int) -> Problem:
     names = [f"p{index}" for index in range(size)]
     listed = ", ".join(f"point[{index + 1}] as {name}" for index, name in enumerate(names))
     fetched = engine.arrays(
-        f"select {listed}, weight from {sql.text(coreset.table)} order by point, weight"
+        f"select {listed}, weight from {sql.text(coreset.table)} "
+        "where point is not null order by point, weight"
     )
     return Problem(np.stack([fetched[name] for name in names], axis=1), fetched["weight"])

@@ -9,7 +9,7 @@ import duckdb
 import numpy as np
 from sqlglot import exp
 
-from segql import coreset, keys, sql
+from segql import coreset, distribution, keys, sql
 from segql.clusterers.kmeans import Problem
 from segql.clusterers.polish import Polished, polish
 from segql.diagnostics import euclidean_silhouette
@@ -40,8 +40,11 @@ def learn_model(engine: DuckDBEngine, data: Input, request: Request, report: Rep
     if not float(space.variance.sum()) > 0:
         raise SegqlError("all rows are equal on the features: there is nothing to segment")
     report("drawing the coreset")
+    carried = coreset.awaited(learned)
+    if request.name is not None:
+        carried |= distribution.observed(learned)
     sample = coreset.draw(
-        engine, data.source, space, learned,
+        engine, data.source, space, carried,
         hashable=data.hashable, rows=data.rows, seed=request.seed,
     )  # fmt: skip
     try:
@@ -53,6 +56,7 @@ def learn_model(engine: DuckDBEngine, data: Input, request: Request, report: Rep
         report("clustering")
         result = _cluster(engine, sample.table, request)
         points = coreset.fetch(engine, sample, space.size)
+        bins = [] if request.name is None else distribution.observe(engine, sample, learned)
     finally:
         engine.drop(sample.table)
     space = Space(learned.dimensions(), projection)
@@ -86,6 +90,7 @@ def learn_model(engine: DuckDBEngine, data: Input, request: Request, report: Rep
         reason=result["reason"],
         iterations=_iterations(result["iterations"], polished),
         algorithm=request.algorithm,
+        bins=bins,
         info={
             "coreset_rows": sample.rows,
             "is_exact": sample.exact,
@@ -121,7 +126,8 @@ def _cluster(engine: DuckDBEngine, table: exp.Table, request: Request) -> dict[s
     wanted = str(low) if low == high else f"[{low}, {high}]"
     statement = (
         f"select segql_kmeans(list(point order by point), {wanted}, "
-        f"{{seed: {request.seed}, weights: list(weight order by point)}}) from {sql.text(table)}"
+        f"{{seed: {request.seed}, weights: list(weight order by point)}}) from {sql.text(table)} "
+        "where point is not null"
     )
     try:
         result: dict[str, Any] = engine.rows(statement)[0][0]

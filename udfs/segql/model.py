@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from segql import sql
 from segql.assignment import NearestCentroid, key_case
+from segql.distribution import Bin
 from segql.errors import SegqlError, unknown
 from segql.features import SOURCE, CategoryFeature, Dimension, NumberFeature
 from segql.recipe import Recipe
@@ -73,6 +74,8 @@ class Model:
         Every k that was tried, measured on the coreset.
     reason : str
         Why k was chosen.
+    bins : list of Bin
+        How each feature was distributed; empty without a name, and in a model that was read back.
     statements : list of str
         The SQL that the fit ran, in order.
     """
@@ -89,6 +92,7 @@ class Model:
     reason: str
     iterations: list[Iteration]
     algorithm: str = "kmeans"
+    bins: list[Bin] = field(default_factory=list)
     info: dict[str, Any] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
 

@@ -33,6 +33,8 @@ TABLES: dict[str, str] = {
         kind varchar, "min" double, "max" double, mean double, median double, stddev double,
         category_count bigint, null_count bigint, dimension integer, relevance double,
         steps varchar, reason varchar""",
+    "feature_bins": f"""{_VERSIONED}, feature varchar, bin integer, kind varchar, lower double,
+        upper double, category varchar, share double""",
     "principal_components": f"""{_VERSIONED}, principal_component_id integer, feature varchar,
         numerical_value double""",
     "principal_component_info": f"""{_VERSIONED}, principal_component_id integer,

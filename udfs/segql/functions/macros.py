@@ -17,6 +17,7 @@ LONG_TABLES = (
     "segments",
     "centroids",
     "feature_info",
+    "feature_bins",
     "principal_components",
     "principal_component_info",
     "trials",
