@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 
 import duckdb
 import pytest
-from support import registry_picture, scratch_objects
+from support import load_frame, registry_picture, scratch_objects
 
 import segql
 from segql import schema
@@ -15,7 +16,7 @@ from segql.functions.macros import SCHEMA_VERSION
 OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
 #: Columns that an older registry may lack, in front of others and at the end.
 LACKING = {
-    "models": ["options", "elbow", "coreset_rows"],
+    "models": ["options", "elbow", "as_of_date", "segment_sql", "segment_key_sql"],
     "segments": ["silhouette"],
     "trials": ["gap_low", "is_elbow"],
     "training_info": ["cluster_info"],
@@ -34,8 +35,8 @@ def make_old(con: duckdb.DuckDBPyConnection, version: str = "1") -> None:
     for table, columns in LACKING.items():
         for column in columns:
             con.execute(f"alter table segql.{table} drop column {column}")
-    con.execute("drop table segql.principal_components")
-    con.execute("drop macro table segql.trials")
+    con.execute("drop table segql.principal_components; drop table segql.feature_bins")
+    con.execute("drop macro table segql.trials; drop macro table segql.feature_bins")
     con.execute(f"update segql.registry_info set schema_version = {version}")
 
 
@@ -131,3 +132,62 @@ def test_the_tables_are_those_that_are_declared(con: duckdb.DuckDBPyConnection) 
     make_rows(con)
     fit(con, 3)
     assert {table for table, _, _ in columns_of(con)} == set(schema.TABLES)
+
+
+# -- what a version says about itself --------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("column", "values", "expected"),
+    [
+        ('"As_Of_Date"', "date '2025-03-01' + (i % 3)::int", date(2025, 3, 3)),
+        ("as_of_date", "timestamp '2025-03-01 23:30:00' + interval (i % 3) day", date(2025, 3, 3)),
+        ("AS_OF_DATE", "timestamptz '2025-03-02 12:00:00+00'", date(2025, 3, 2)),
+        ("as_of_date", "null::date", None),
+        ("as_of_date", "'2025-03-02'", None),
+        ("as_of_date", "[date '2025-03-02']", None),
+        ("as_of_day", "date '2025-03-02'", None),
+    ],
+    ids=["date", "timestamp", "with time zone", "only NULL", "text", "list", "another name"],
+)
+@pytest.mark.parametrize("stored", [True, False])
+def test_the_latest_as_of_date_is_stored(
+    con: duckdb.DuckDBPyConnection, column: str, values: str, expected: date | None, stored: bool
+) -> None:
+    make_rows(con)
+    con.execute(
+        f"create {'table' if stored else 'view'} dated as select *, {values} as {column} "
+        "from (select *, id as i from t)"
+    )
+    con.execute("set timezone = 'UTC'")
+    model = segql.fit(con, "dated", id="id", name="m", k=3, features=["a", "b"])
+    assert model.info["as_of_date"] == expected
+    assert con.sql("select as_of_date from segql.models").fetchall() == [(expected,)]
+    assert sum("as_of_date" in text.lower() for text in model.statements) <= 1 + (not stored)
+
+
+def test_scalar_expressions_stand_alone(con: duckdb.DuckDBPyConnection) -> None:
+    """What another CREATE MACRO inlines: the text of the scalar macros, over bare columns."""
+    con.execute(
+        'create table t as select i as id, case when i % 9 > 0 then i % 7 * 1.5 end as "A b", '
+        "i % 3 = 0 as flag, 'g''' || i % 3 as grp from range(90) as r (i)"
+    )
+    segql.fit(con, "t", id="id", name="m", k=3, features=["A b", "flag", "grp"], pca=2)
+    [(segment, key)] = con.sql("select segment_sql, segment_key_sql from segql.models").fetchall()
+    for suffix, text in (("segment", segment), ("segment_key", key)):
+        [(body,)] = con.execute(
+            "select macro_definition from duckdb_functions() where function_name = ?",
+            [f"m_{suffix}"],
+        ).fetchall()
+        con.execute(f'create macro own("A b", flag, grp) as ({text})')
+        [(own,)] = con.sql(
+            "select macro_definition from duckdb_functions() where function_name = 'own'"
+        ).fetchall()
+        assert own == body
+        con.execute("drop macro own")
+    with duckdb.connect() as other:
+        load_frame(other, "t", con.sql("from t").df())
+        found = other.sql(f"select {segment}, {key} from t order by id").fetchall()
+    expected = "select segment_id, segment_key from segql.predict('m', 't') order by id"
+    assert found == con.sql(expected).fetchall()
+    assert {row[1] for row in found} == {"S1", "S2", "S3"}

@@ -111,6 +111,7 @@ def fit(
             "options": json.dumps(request.options(), default=str, ensure_ascii=False),
             "input_hash": data.fingerprint,
             "row_count": data.rows,
+            "as_of_date": data.as_of_date,
             "segql_version": _own_version(),
             "duckdb_version": duckdb.__version__,
             "seconds": time.perf_counter() - started,

@@ -9,7 +9,7 @@ from typing import Any
 from segql import schema, sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
-from segql.functions.macros import model_macros, score_select
+from segql.functions.macros import model_macros, scalar_expressions, score_select
 from segql.metrics import METRICS
 from segql.model import Iteration, Model, Segment, feature_rows
 from segql.selection import Trial
@@ -198,13 +198,14 @@ class Registry:
         with REGISTRY_LOCK, self.engine.transaction():
             self.prune(model.name)
             model.version = self.next_version(model.name)
-            statements = publish_statements(model)
-            self._insert(model, statements)
+            scalars = scalar_expressions(model)
+            statements = publish_statements(model, scalars)
+            self._insert(model, statements, scalars)
             if publish:
                 for statement in statements:
                     self.engine.run(statement)
 
-    def _insert(self, model: Model, statements: list[str]) -> None:
+    def _insert(self, model: Model, statements: list[str], scalars: dict[str, str]) -> None:
         key = {"model_name": model.name, "model_version": model.version}
         info = model.info
         self._insert_rows(
@@ -220,6 +221,8 @@ class Registry:
                     "reason": model.reason,
                     "state": model.state(),
                     "score_sql": score_select(model),
+                    "segment_sql": scalars["segment"],
+                    "segment_key_sql": scalars["segment_key"],
                     "publish_sql": statements,
                     **model.metrics,
                     **info,
@@ -269,14 +272,14 @@ class Registry:
                 )
 
 
-def publish_statements(model: Model) -> list[str]:
+def publish_statements(model: Model, scalars: dict[str, str]) -> list[str]:
     """Statements that make a version the current one: run together, in one transaction.
 
     dbt runs them in the transaction that swaps the relation; a fit from Python in its own.
     """
     name = sql.text(sql.string(str(model.name)))
     return [
-        *model_macros(model),
+        *model_macros(model, scalars),
         f"update segql.models set is_current = (model_version = {model.version}), "
         f"is_published = (is_published or model_version = {model.version}) "
         f"where model_name = {name}",

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from typing import Any
 
 from sqlglot import exp
@@ -18,6 +19,8 @@ from segql.registry import Registry
 
 #: A bitmap of ids is worth it up to this many bits a row, and up to this many (64 MB a thread).
 BITMAP_SPREAD, BITMAP_BITS = 64, 2**29
+#: Column that says which day the rows describe.
+AS_OF = "as_of_date"
 
 
 @dataclass(frozen=True)
@@ -56,6 +59,7 @@ class Input:
     decisions: list[recipe.Decision]
     rows: int
     fingerprint: str
+    as_of_date: date | None
     previous: Model | None
 
     @property
@@ -97,7 +101,10 @@ def _resolved(
         raise SegqlError(f"column {reserved[0]!r}: names that start with {sql.SCRATCH} are taken")
     plans, decisions = recipe.plan(columns, request.features, id_column)
     previous = _previous(registry, request.name, columns)
+    dated = _dated(columns)
     needed = dict.fromkeys([id_column, *(item.name for item in plans)])
+    if dated is not None:
+        needed[dated] = None
     if previous is not None:
         lowered = {name.lower(): name for name in columns}
         needed |= dict.fromkeys(lowered[name.lower()] for name in previous.recipe.names)
@@ -105,14 +112,17 @@ def _resolved(
     if not stored:
         table = engine.snapshot(table, list(needed))
     try:
-        rows, fingerprint = _check_ids(
+        rows, fingerprint, as_of_date = _check_ids(
             engine,
             table,
             id_column,
             [item.name for item in plans],
+            dated,
             is_integer=columns[id_column].upper() in recipe.INTEGERS,
         )
-        yield Input(table, id_column, columns, plans, decisions, rows, fingerprint, previous)
+        yield Input(
+            table, id_column, columns, plans, decisions, rows, fingerprint, as_of_date, previous
+        )
     finally:
         if not stored:
             engine.drop(table)
@@ -130,20 +140,31 @@ def _previous(registry: Registry, name: str | None, columns: dict[str, str]) -> 
     return model if {item.lower() for item in model.recipe.names} <= lowered else None
 
 
+def _dated(columns: dict[str, str]) -> str | None:
+    """Find the column that says which day the rows describe."""
+    for name, kind in columns.items():
+        is_date = kind.upper().startswith(("DATE", "TIMESTAMP")) and not kind.endswith("]")
+        if name.lower() == AS_OF and is_date:
+            return name
+    return None
+
+
 def _check_ids(
     engine: DuckDBEngine,
     table: exp.Table,
     id_column: str,
     features: list[str],
+    dated: str | None,
     *,
     is_integer: bool,
-) -> tuple[int, str]:
-    """Refuse missing and repeated ids; fingerprint the rows in any order."""
+) -> tuple[int, str, date | None]:
+    """Refuse missing and repeated ids; fingerprint the rows in any order; find the latest day."""
     name = sql.text(sql.column(id_column))
     listed = ", ".join(sql.text(sql.column(item)) for item in [id_column, *features])
     target = sql.text(table)
-    rows, present, fingerprint = engine.rows(
-        f"select count(*), count({name}), sum(hash({listed})::hugeint) from {target}"
+    latest = "null" if dated is None else f"max({sql.text(sql.column(dated))})::date"
+    rows, present, fingerprint, as_of_date = engine.rows(
+        f"select count(*), count({name}), sum(hash({listed})::hugeint), {latest} from {target}"
     )[0]
     if rows < 2:
         raise SegqlError(f"the relation has {rows} rows; accepted: at least 2")
@@ -159,7 +180,7 @@ def _check_ids(
             f"id column {id_column!r} is not unique: {repeated[0]!r} occurs {repeated[1]} times "
             f"({present - distinct} rows too many)"
         )
-    return int(rows), f"{int(fingerprint) & (2**128 - 1):032x}"
+    return int(rows), f"{int(fingerprint) & (2**128 - 1):032x}", as_of_date
 
 
 def _distinct(engine: DuckDBEngine, target: str, name: str, is_integer: bool, rows: int) -> int:

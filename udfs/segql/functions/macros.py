@@ -61,13 +61,15 @@ def _of_version(select: str) -> str:
     )
 
 
-def model_macros(model: Model) -> list[str]:
-    """Macros of one model: its scalar functions, and its table function under two names."""
+def model_macros(model: Model, scalars: dict[str, str]) -> list[str]:
+    """Macros of one model: its scalar functions, and its table function under two names.
+
+    ``scalars`` are its :func:`scalar_expressions`.
+    """
     assert model.name is not None
     statements = [
         _version_macro(model.name),
-        _scalar(model, "segment"),
-        _scalar(model, "segment_key"),
+        *(_scalar(model, suffix, expression) for suffix, expression in scalars.items()),
     ]
     query = predict_select(model)
     for suffix in ("_predict", f"_predict_v{model.version}"):
@@ -117,19 +119,23 @@ def score_select(model: Model) -> str:
     return predict_select(model, exp.to_table(INPUT))
 
 
-def _scalar(model: Model, suffix: str) -> str:
+def scalar_expressions(model: Model) -> dict[str, str]:
+    """segment_id and segment_key as one expression each over the bare, quoted feature columns."""
+    segment: exp.Expr = exp.Cast(
+        this=unqualified(model.duckdb_expression()), to=exp.DataType.build("int")
+    )
+    key = model.key_expression(exp.Paren(this=segment))
+    return {"segment": sql.text(segment), "segment_key": sql.text(key)}
+
+
+def _scalar(model: Model, suffix: str, expression: str) -> str:
     name = exp.to_identifier(f"{model.name}_{suffix}", quoted=True)
     parameters = ", ".join(
         f"{sql.text(exp.to_identifier(feature.name, quoted=True))} {_parameter_type(feature)} "
         ":= null"
         for feature in model.recipe.features
     )
-    segment: exp.Expr = exp.Cast(
-        this=unqualified(model.duckdb_expression()), to=exp.DataType.build("int")
-    )
-    if suffix == "segment_key":
-        segment = model.key_expression(exp.Paren(this=segment))
-    return f"create or replace macro segql.{sql.text(name)}({parameters}) as ({sql.text(segment)})"
+    return f"create or replace macro segql.{sql.text(name)}({parameters}) as ({expression})"
 
 
 def _parameter_type(feature: object) -> str:
