@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import numpy as np
 import pandas as pd
 import pytest
 from support import registry_picture, scratch_objects
@@ -49,6 +50,13 @@ REFUSED: list[tuple[str, dict[str, Any], list[str]]] = [
     ("k-word", {"k": "many"}, ["'many'", "auto"]),
     ("k-three", {"k": (1, 2, 3)}, ["(1, 2, 3)"]),
     ("k-none", {"k": None}, ["None"]),
+    ("eps", {"eps": 0.3}, ["eps got 0.3, but algorithm 'kmeans' has no eps; accepted: leave it"]),
+    ("eps-none", {"eps": None}, ["eps got None", "'kmeans' has no eps"]),
+    ("eps-array", {"eps": np.array([1.0, 2.0])}, ["eps got array([1., 2.])", "no eps"]),
+    ("min-samples", {"min_samples": 5}, ["min_samples got 5", "'kmeans' has no min_samples"]),
+    ("min-samples-zero", {"min_samples": 0}, ["min_samples got 0", "leave it out"]),
+    ("linkage", {"linkage": "complete"}, ["linkage got 'complete'", "'kmeans' has no linkage"]),
+    ("algorithm-first", {"algorithm": "kmean", "eps": 0.3}, ["unknown algorithm 'kmean'"]),
     ("algorithm", {"algorithm": "kmean"}, ["'kmean'", "kmeans"]),
     ("algorithm-type", {"algorithm": 5}, ["5", "kmeans"]),
     ("algorithm-list", {"algorithm": ["kmeans"]}, ["kmeans"]),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import inspect
+import json
 from datetime import date
 from pathlib import Path
 
@@ -12,6 +14,7 @@ from support import load_frame, registry_picture, scratch_objects
 import segql
 from segql import schema
 from segql.functions.macros import SCHEMA_VERSION
+from segql.training import PARTICULAR
 
 OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
 #: Columns that an older registry may lack, in front of others and at the end.
@@ -164,6 +167,18 @@ def test_the_latest_as_of_date_is_stored(
     assert model.info["as_of_date"] == expected
     assert con.sql("select as_of_date from segql.models").fetchall() == [(expected,)]
     assert sum("as_of_date" in text.lower() for text in model.statements) <= 1 + (not stored)
+
+
+def test_stored_options_are_those_of_the_algorithm(con: duckdb.DuckDBPyConnection) -> None:
+    make_rows(con)
+    asked = {"eps": "auto", "min_samples": None, "linkage": "ward"}
+    parameters = inspect.signature(segql.fit).parameters
+    assert {name: parameters[name].default for name in asked} == asked == PARTICULAR
+    fit(con, 3)
+    fit(con, 3, **asked)
+    stored = [json.loads(row[0]) for row in con.sql("select options from segql.models").fetchall()]
+    assert stored[0] == stored[1]
+    assert set(stored[0]) == {"id", "features", "algorithm", "k", "pca", "seed"}
 
 
 def test_scalar_expressions_stand_alone(con: duckdb.DuckDBPyConnection) -> None:

@@ -23,12 +23,10 @@ from segql.model import Model
 from segql.progress import progress
 from segql.registry import Registry
 from segql.selection import parse_k
-from segql.training import Request, aliased, training_input
+from segql.training import ALGORITHMS, Request, aliased, training_input
 
 if TYPE_CHECKING:
     import pandas as pd
-
-ALGORITHMS = ("kmeans",)
 
 
 def fit(
@@ -41,6 +39,9 @@ def fit(
     algorithm: str = "kmeans",
     k: Any = "auto",
     pca: int | float | None = None,
+    eps: Any = "auto",
+    min_samples: int | None = None,
+    linkage: str = "ward",
     seed: int = 42,
     publish: bool = True,
     requested_by: str = "call",
@@ -64,6 +65,8 @@ def fit(
         Number of segments, or a range to choose from; ``"auto"`` is (2, 10).
     pca : int or float, optional
         Number of principal components, or the share of variance they must reach.
+    eps, min_samples, linkage : optional
+        Not options of k-means, which refuses all but their defaults.
     seed : int
         Same rows and seed, same segments.
     publish : bool
@@ -86,7 +89,10 @@ def fit(
         When the file's storage version shuts out DuckDB 1.x clients.
     """
     started = time.perf_counter()
-    request = _check(relation, id, name, features, algorithm, k, pca, seed)
+    request = Request(
+        relation, id, name, features, algorithm, k, pca, eps, min_samples, linkage, seed
+    )
+    _check(request)
     engine = DuckDBEngine(con)
     register_functions(con)
     registry = Registry(engine)
@@ -230,20 +236,19 @@ def explain_decisions(model: Model) -> str:
 # -- checking --------------------------------------------------------------------------------
 
 
-def _check(
-    relation: str, id: str, name: str | None, features: Any, algorithm: str, k: Any, pca: Any,
-    seed: Any,
-) -> Request:  # fmt: skip
-    if algorithm not in ALGORITHMS:
-        raise SegqlError(unknown("algorithm", algorithm, ALGORITHMS))
+def _check(request: Request) -> None:
+    id, name, seed = request.id, request.name, request.seed
+    # A tuple: what was given need not have a hash.
+    if request.algorithm not in tuple(ALGORITHMS):
+        raise SegqlError(unknown("algorithm", request.algorithm, ALGORITHMS))
+    request.check_particular()
     if not isinstance(id, str) or not id:
         raise SegqlError(f"id got {id!r}; accepted: the name of the id column")
     if name is not None and (not isinstance(name, str) or not name.strip() or len(name) > 100):
         raise SegqlError(f"name got {name!r}; accepted: 1 to 100 characters, or None")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
         raise SegqlError(f"seed got {seed!r}; accepted: a whole number from 0 to 2147483647")
-    parse_k(k)
-    return Request(relation, id, name, features, algorithm, k, pca, seed)
+    parse_k(request.k)
 
 
 def _require_features(model: Model, columns: dict[str, str], relation: str) -> None:

@@ -17,6 +17,10 @@ from segql.features import SOURCE
 from segql.model import Model
 from segql.registry import Registry
 
+#: Options that only some algorithms have, each with its default.
+PARTICULAR: dict[str, Any] = {"eps": "auto", "min_samples": None, "linkage": "ward"}
+#: The algorithms, each with those of these options that it has.
+ALGORITHMS: dict[str, tuple[str, ...]] = {"kmeans": ()}
 #: A bitmap of ids is worth it up to this many bits a row, and up to this many (64 MB a thread).
 BITMAP_SPREAD, BITMAP_BITS = 64, 2**29
 #: Column that says which day the rows describe.
@@ -34,6 +38,9 @@ class Request:
     algorithm: str
     k: Any
     pca: Any
+    eps: Any
+    min_samples: Any
+    linkage: Any
     seed: int
 
     def options(self) -> dict[str, Any]:
@@ -44,8 +51,20 @@ class Request:
             "algorithm": self.algorithm,
             "k": self.k,
             "pca": self.pca,
+            **{name: getattr(self, name) for name in ALGORITHMS[self.algorithm]},
             "seed": self.seed,
         }
+
+    def check_particular(self) -> None:
+        """Refuse an option of another algorithm; its default is as good as none."""
+        for name, default in PARTICULAR.items():
+            value = getattr(self, name)
+            given = not (isinstance(value, type(default)) and value == default)
+            if given and name not in ALGORITHMS[self.algorithm]:
+                raise SegqlError(
+                    f"{name} got {value!r}, but algorithm {self.algorithm!r} has no {name}; "
+                    "accepted: leave it out"
+                )
 
 
 @dataclass(frozen=True)
