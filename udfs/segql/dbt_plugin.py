@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+from contextlib import suppress
 from typing import Any
 
 import duckdb
@@ -16,7 +17,8 @@ from segql.lifecycle import fit
 
 #: What the ``segmentation`` materialization hands over, and what of it is an argument of fit.
 ARGUMENTS = (
-    "id", "name", "features", "algorithm", "k", "pca", "seed", "requested_by",
+    "id", "name", "features", "algorithm", "k", "pca", "eps", "min_samples", "linkage", "seed",
+    "requested_by",
 )  # fmt: skip
 
 
@@ -38,7 +40,8 @@ class Plugin(BasePlugin):
 
         The fit runs on a cursor of its own, since the calling thread's connection is inside dbt's
         transaction; what it writes is published by the materialization together with the
-        relation, or pruned by the next run.
+        relation, or pruned by the next run. A fit that fails leaves no training relation behind:
+        it is committed, so that dbt's rollback would not take it back.
         """
         if self._connection is None:
             raise SegqlError("the segql plugin has no connection: is it listed in the profile?")
@@ -51,11 +54,21 @@ class Plugin(BasePlugin):
         with self._lock:
             cursor = self._connection.cursor()
         try:
-            fit(cursor, relation, publish=False, **_plain(options))
+            try:
+                fit(cursor, relation, publish=False, **_plain(options))
+            except BaseException:
+                _drop(cursor, relation)
+                raise
         except SegqlError as error:
             raise DbtRuntimeError(f"segql: {error}") from error
         finally:
             cursor.close()
+
+
+def _drop(cursor: duckdb.DuckDBPyConnection, relation: str) -> None:
+    """Drop the training relation; why the fit failed matters more than that this failed too."""
+    with suppress(Exception):
+        cursor.execute(f"drop table if exists {relation}")
 
 
 def _plain(value: Any) -> Any:
