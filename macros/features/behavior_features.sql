@@ -40,7 +40,7 @@
     {%- do segql.check_columns(macro, events, {
         'customer': options.customer, 'timestamp': options.timestamp, 'type': options.type,
         'session': options.session,
-    }) -%}
+    }, kinds={'timestamp': 'timestamp'}) -%}
     {%- set customer = 'events.' ~ segql.quote_identifier(options.customer) -%}
     {%- set timestamp = 'events.' ~ segql.quote_identifier(options.timestamp) -%}
     {%- set type = 'events.' ~ segql.quote_identifier(options.type)

@@ -38,7 +38,9 @@
     {%- for key in column -%}
         {%- do names.update({key: options[key]}) -%}
     {%- endfor -%}
-    {%- do segql.check_columns(macro, order_lines, names) -%}
+    {%- do segql.check_columns(macro, order_lines, names, kinds={
+        'timestamp': 'timestamp', 'quantity': 'number', 'price': 'number'
+    }) -%}
     {%- set order_id = 'cast(' ~ column.timestamp ~ ' as varchar)' -%}
     {%- if 'order' in column -%}
         {%- set order_id = 'coalesce(cast(' ~ column.order ~ ' as varchar), ' ~ order_id ~ ')' -%}

@@ -24,7 +24,8 @@ order_line_reasons as (
 as_of as (
 
     {{ segql.as_of_row(
-        as_of, order_lines, segql.quote_identifier(options.timestamp)) | indent(4) }}
+        as_of, order_lines, segql.quote_identifier(options.timestamp), options.load_date
+    ) | indent(4) }}
 
 ),
 
@@ -120,6 +121,7 @@ counted as (
 
 select featured.*
 from counted
+cross join as_of
 left join featured
     on true
 where
@@ -127,7 +129,7 @@ where
         when counted.customers = 0
             then {{ segql.raise_in_query(
                 "'no order line can be used (no purchase with customer, date, quantity and price"
-                ~ " up to as_of_date); data_quality counts the reasons'") }}
+                ~ " up to ' || as_of.as_of_date || '); data_quality counts the reasons'") }}
         else true
     end
 {%- endmacro %}

@@ -1,8 +1,13 @@
-{% macro scored_query(input_sql, score_sql, model_version, id, columns) %}
-  {#-
+{#-
     The relation of a segmentation: the id, the prediction columns, the model version and the date
     that the features are as of (an as_of_date column of the input, else null).
-  -#}
+-#}
+{% macro scored_query(input_sql, score_sql, model_version, id, columns) -%}
+    {{ return(adapter.dispatch('scored_query', 'segql')(
+        input_sql, score_sql, model_version, id, columns)) }}
+{%- endmacro %}
+
+{% macro default__scored_query(input_sql, score_sql, model_version, id, columns) %}
 with segql_input as (
 
     select * from (

@@ -13,7 +13,14 @@ with
 
 order_lines as (
 
-    select * from {{ order_line_reasons }}
+    select
+        reason,
+        is_duplicate,
+        is_non_product,
+        count(*) as order_lines,
+        sum(amount) as amount
+    from {{ order_line_reasons }}
+    group by reason, is_duplicate, is_non_product
 
 ),
 

@@ -4,7 +4,7 @@
         {{ segql.string_literal(source) }} as source,
         {{ segql.string_literal(reason) }} as reason,
         {{ is_flag | lower }} as is_flag,
-        count(*) as order_lines,
+        cast(coalesce(sum(order_lines), 0) as bigint) as order_lines,
         coalesce(cast(sum(amount) as double), 0) as amount,
         {{ place }} as place
     from order_lines

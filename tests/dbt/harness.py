@@ -28,8 +28,8 @@ class Result:
     output: str
 
 
-def run(command: list[str], workshop: Path, **environment: str) -> Result:
-    """Run a command from the root, with dbt's artefacts in the workshop."""
+def run(command: list[str], workshop: Path, cwd: Path = ROOT, **environment: str) -> Result:
+    """Run a command, by default from the root, with dbt's artefacts in the workshop."""
     places = {
         "DBT_TARGET_PATH": str(workshop / "target"),
         "DBT_LOG_PATH": str(workshop / "logs"),
@@ -38,7 +38,7 @@ def run(command: list[str], workshop: Path, **environment: str) -> Result:
     }
     done = subprocess.run(
         command,
-        cwd=ROOT,
+        cwd=cwd,
         env=os.environ | places | environment,
         capture_output=True,
         text=True,
@@ -109,7 +109,7 @@ class Shop:
             ).fetchall()
             for schema, table, kind in tables:
                 name = f'"{schema}"."{table}"'
-                if kind == "VIEW" and schema == "staging":
+                if kind == "VIEW":
                     digests[name] = connection.execute(
                         "select 0, hash(sql) from duckdb_views()"
                         f" where schema_name = '{schema}' and view_name = '{table}'"

@@ -39,6 +39,18 @@ MARTS = {
         "channel", "measure",
     ],
     "data_quality": ["source", "reason", "is_flag", "order_lines", "amount"],
+    "rfm_cut_points": [
+        "version", "is_current", "dimension", "score", "from_value", "to_value", "method",
+        "as_of_date", "customers",
+    ],
+    "segment_history": [
+        "customer_id", "as_of_date", "segment_key", "rfm_segment", "monetary", "model_version",
+        "cuts_version",
+    ],
+    "segment_transitions": [
+        "segmentation", "from_date", "to_date", "from_segment", "to_segment", "customers", "share",
+        "share_of_from_segment", "revenue",
+    ],
 }  # fmt: skip
 
 

@@ -150,13 +150,22 @@ def test_events_and_demographics(small_shop: harness.Shop, tmp_path: Path) -> No
 
     shop.build("--select", "+customer_features")
 
+    totals = '"events", active_days, days_since_last_event, sessions'
+    totals += ", events_30_days, views_30_days, views_90_days, events_365_days"
+    totals += ', "e_mail_öffnen_events", view_events'
     assert shop.rows(
-        "select columns(* exclude (customer_id))::integer from features.behavior_features"
+        f"select {totals} from features.behavior_features"
         " where customer_id in ('c001', 'c002') order by customer_id"
-    ) == [(3, 3, 0, 2, 1, 2), (0, 0, None, 0, 0, 0)]
+    ) == [(3, 3, 0, 3, 2, 1, 1, 3, 1, 2), (0, 0, None, 0, 0, 0, 0, 0, 0, 0)]
+    windows = [
+        f"{measure}_{days}_days"
+        for days in (30, 90, 365)
+        for measure in ("events", "active_days", "sessions", "views", "carts", "conversion",
+                        "campaign_responses", "campaign_response_rate")
+    ]  # fmt: skip
     assert shop.columns("features.customer_features")[9:] == [
-        "Alter", "age", "events", "active_days", "days_since_last_event", "events_90_days",
-        "e_mail_öffnen_events", "view_events",
+        "Alter", "age", "events", "active_days", "days_since_last_event", "sessions",
+        *windows, "e_mail_öffnen_events", "view_events",
     ]  # fmt: skip
     assert shop.value("select count(age) from features.customer_features") == 0
 
