@@ -6,7 +6,9 @@
 -#}
 {% macro rfm_cuts(features) -%}
     {%- set kept = config.get('full_refresh') is not none and not config.get('full_refresh') -%}
-    {%- if execute and (config.get('materialized') != 'incremental' or not kept) -%}
+    {%- set unit_tested = config.get('materialized') == 'unit' -%}
+    {%- if execute and not unit_tested
+        and (config.get('materialized') != 'incremental' or not kept) -%}
         {%- do exceptions.raise_compiler_error(
             "rfm_cuts: the model must keep what it learned; accepted is config(materialized="
             ~ "'incremental', incremental_strategy='append', full_refresh=false)"
