@@ -20,8 +20,8 @@
         when len({{ numbers }}) > 0 then
             list_avg(list_slice({{ numbers }}, 1, 2))
             * case
-                when regexp_matches({{ text }}, '\d *(k|thousand)') then 1000e0
-                when regexp_matches({{ text }}, '\d *(m|million)') then 1000000e0
+                when regexp_matches({{ text }}, '\d *(k|thousand)\b') then 1000e0
+                when regexp_matches({{ text }}, '\d *(m|million)\b') then 1000000e0
                 else 1e0
             end
     end

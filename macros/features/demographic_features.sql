@@ -63,7 +63,10 @@ described as (
         {%- set source = 'customers.' ~ name %},
         {% if column.name | lower == options.birth_date | lower and 'age' not in names -%}
         {%- set age = segql.whole_years(source, 'as_of.as_of_date') -%}
-        case when {{ age }} between 0 and 130 then {{ age }} end as age
+        case
+            when cast({{ source }} as date) <= as_of.as_of_date and {{ age }} <= 130
+                then {{ age }}
+        end as age
         {%- elif column.kind == 'number' -%}
         case when {{ segql.is_finite(source) }} then {{ source }} end as {{ name }}
         {%- elif column.kind == 'text' and column.name | lower in bands -%}
