@@ -45,7 +45,8 @@ def test_past_month_ends(rebuilt: harness.Shop) -> None:
     )
     assert (
         rebuilt.value(
-            "select count(*) from marts.segment_history where segment_key is null or rfm_segment is null"
+            "select count(*) from marts.segment_history"
+            " where segment_key is null or rfm_segment is null"
             " or (segment_key = 'prospect') <> (model_version is null)"
         )
         == 0

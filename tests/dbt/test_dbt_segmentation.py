@@ -69,7 +69,8 @@ def broken_scoring(project: Consumer) -> None:
     """The scoring statement reads a row that only it cannot cast."""
     project.write(
         **{
-            "macros/scored_query.sql": "{% macro default__scored_query(input_sql, score_sql, model_version, id, columns) %}"
+            "macros/scored_query.sql": "{% macro default__scored_query(input_sql, score_sql,"
+            " model_version, id, columns) %}"
             "select error('the scoring statement fails') as customer_id {% endmacro %}",
         }
     )
