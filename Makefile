@@ -19,7 +19,7 @@ demo: $(STAMP)
 test: $(STAMP) lint
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest
 
-## lint: formatting, types, dbt deprecations, SQL style (of models compiled on a small shop)
+## lint: formatting, types, dbt deprecations and rules, SQL style (on a small shop)
 lint: $(STAMP)
 	$(BIN)/ruff check udfs tests datasets bench
 	$(BIN)/ruff format --check udfs tests datasets bench
@@ -29,6 +29,10 @@ lint: $(STAMP)
 		|| { cat .build/lint.log; exit 1; }
 	SEGQL_DATABASE=.build/lint.duckdb $(BIN)/dbt --quiet --warn-error parse \
 		--show-all-deprecations --no-partial-parse --project-dir dbt_project --profiles-dir .
+	SEGQL_DATABASE=.build/lint.duckdb DBT_TARGET_PATH="$(abspath .build/target)" \
+		$(BIN)/dbt --quiet docs generate --project-dir dbt_project --profiles-dir .
+	$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml
+	$(BIN)/dbt-bouncer run --config-file dbt-bouncer-package.yml
 	SEGQL_DATABASE=.build/lint.duckdb $(BIN)/sqlfluff lint --disable-progress-bar \
 		dbt_project/models dbt_project/tests
 	$(BIN)/sqlfluff lint --disable-progress-bar --templater raw datasets
