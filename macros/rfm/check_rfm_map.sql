@@ -3,9 +3,9 @@
     {%- if execute -%}
     {%- set names = segql.relation_columns(segment_map) | map(attribute='name') | list -%}
     {%- if names -%}
-        {%- do segql.check_columns('rfm_segment', segment_map, {
-            'segment_map': 'rfm_code', 'segment_map ': 'rfm_segment'
-        }) -%}
+        {%- for column in ['rfm_code', 'rfm_segment'] -%}
+            {%- do segql.check_columns('rfm_segment', segment_map, {'segment_map': column}) -%}
+        {%- endfor -%}
         {%- set rows = run_query(
             segql.rfm_map_faults(segment_map) ~ ' order by fault, rfm_code').rows -%}
         {%- set faults = {} -%}

@@ -7,10 +7,9 @@
     {%- set columns = [] -%}
     {%- if execute -%}
         {%- set found = [] -%}
-        {%- if relation is string and modules.re.match('^\w+$', relation) -%}
-        {%- elif relation is string -%}
+        {%- if relation is string and not modules.re.match('^\w+$', relation) -%}
             {%- set found = segql.source_columns(relation) -%}
-        {%- else -%}
+        {%- elif relation is not string -%}
             {%- for column in adapter.get_columns_in_relation(relation) -%}
                 {%- do found.append({'name': column.name, 'type': column.dtype}) -%}
             {%- endfor -%}
