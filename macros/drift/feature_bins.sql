@@ -1,5 +1,10 @@
-{#- The bins that a version stored at its fit, as text that keeps every digit. -#}
+{#- The bins that a version stored at its fit, as text that keeps every digit; none of an old one. -#}
 {% macro feature_bins(model, version) -%}
+    {%- set stored = run_query(
+        'select 1 from duckdb_tables() where database_name = current_database()'
+        ~ " and schema_name = 'segql' and table_name = 'feature_bins'"
+    ).rows -%}
+    {%- if not stored -%}{{ return([]) }}{%- endif -%}
     {%- set rows = run_query(
         'select feature, kind, cast(lower as varchar) as lower, cast(upper as varchar) as upper,'
         ~ ' category, cast(share as varchar) as share from segql.feature_bins where model_name = '

@@ -119,6 +119,12 @@ def test_bounds_in_vars(small_shop: harness.Shop, tmp_path: Path) -> None:
     assert crossed.code == 1
     assert outcomes(crossed) == names, crossed.output
 
+    # A model that was fitted by an older version has no bins.
+    shop.run_sql("drop table segql.feature_bins")
+    old = shop.dbt("test", "--select", "customer_features_have_not_drifted")
+    assert old.code == 1
+    assert "refit it with --full-refresh" in old.output
+
 
 @pytest.fixture(scope="module")
 def artefacts(small_shop: harness.Shop, tmp_path_factory: pytest.TempPathFactory) -> Path:
