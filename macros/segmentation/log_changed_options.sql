@@ -4,8 +4,9 @@
     {%- for key in ['id', 'features', 'algorithm', 'k', 'pca', 'eps', 'min_samples', 'linkage',
                     'seed'] -%}
         {%- set wanted = options[key] -%}
-        {%- if wanted is not none
-            and tojson(wanted, sort_keys=true) != tojson(fitted.get(key), sort_keys=true) -%}
+        {#- Only what belongs to the algorithm is stored. -#}
+        {%- if wanted is not none and key in fitted
+            and tojson(wanted, sort_keys=true) != tojson(fitted[key], sort_keys=true) -%}
             {%- do changed.append(key) -%}
         {%- endif -%}
     {%- endfor -%}
