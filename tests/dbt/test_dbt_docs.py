@@ -142,6 +142,7 @@ def test_resources_are_described(manifest: Manifest) -> None:
     assert undescribed(manifest) == []
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
 def test_macros_are_described(manifest: Manifest) -> None:
     macros = public_macros(manifest)
 
@@ -171,6 +172,7 @@ def test_described_columns_exist(shop: harness.Shop, manifest: Manifest) -> None
     assert stale == []
 
 
+@pytest.mark.filterwarnings("ignore:invalid escape sequence")
 def test_a_missing_description_is_found(
     shop: harness.Shop, manifest: Manifest, tmp_path: Path
 ) -> None:
