@@ -5,6 +5,8 @@ DATASET ?= demo
 DATA ?=
 CUSTOMERS ?= 20000
 SEED ?= 42
+# Another DuckDB than the pinned one, e.g. make test VENV=.venv-1.5 DUCKDB=1.5.6
+DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
@@ -17,7 +19,7 @@ demo: $(STAMP)
 
 ## test: lint, then the whole test suite
 test: $(STAMP) lint
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile
 
 ## lint: formatting, types, dbt deprecations and rules, SQL style (on a small shop)
 lint: $(STAMP)
@@ -46,6 +48,8 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[dev]'
+	@test -z "$(DUCKDB)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		duckdb==$(DUCKDB)
 	@touch $@
 
 ## bench: compare with the peers on the same rows (ROWS=1000000, RUNS=3)

@@ -153,8 +153,6 @@ def pandas_steps(database: str) -> dict[str, float]:
             "pivot (select * from segql.centroids('customers')) on feature"
             " using first(standardized_value) group by centroid_id"
         ).df()[FEATURES]
-        scales = connection.sql("from features.customer_features").df()[FEATURES]
-        scales = np.log1p(scales.clip(lower=0))
     started = time.perf_counter()
     lines["day"] = lines["ordered_at"].dt.normalize()
     lines["amount"] = lines["quantity"] * lines["unit_price"]
@@ -181,7 +179,8 @@ def pandas_steps(database: str) -> dict[str, float]:
         + features["monetary_score"].astype(str)
     )  # fmt: skip
     features["rfm_code"] = code
-    points = (np.log1p(features[FEATURES].clip(lower=0)) - scales.mean()) / scales.std(ddof=0)
+    logs = np.log1p(features[FEATURES].clip(lower=0))
+    points = (logs - logs.mean()) / logs.std(ddof=0)
     features["segment"] = pairwise_distances_argmin(points, centroids)
     with tempfile.NamedTemporaryFile(suffix=".parquet") as file:
         pd.DataFrame(features).to_parquet(file.name)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import fcntl
 import json
 import os
 import re
 import shutil
 import subprocess
 import sys
+import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -139,7 +141,9 @@ def build_dataset(folder: Path, *arguments: str) -> tuple[Shop, Result]:
 
 
 def ensure_packages(folder: Path) -> None:
-    """Install the dbt package `segql` into the project, once."""
-    if not (PROJECT / "dbt_packages" / "segql").exists():
-        done = new_shop(folder).dbt("deps")
-        assert done.code == 0, done.output
+    """Install the dbt package `segql` into the project, once: two test processes may ask."""
+    with (Path(tempfile.gettempdir()) / "segql-dbt-deps.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        if not (PROJECT / "dbt_packages" / "segql").exists():
+            done = new_shop(folder).dbt("deps")
+            assert done.code == 0, done.output
