@@ -1,7 +1,8 @@
-"""Nearest-centroid assignment as SQL: the one expression that trains, scores and is exported."""
+"""Assignment as SQL: the one expression that trains, scores and is exported."""
 
 from __future__ import annotations
 
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -9,14 +10,149 @@ import numpy as np
 from sqlglot import exp
 
 from segql import sql
+from segql.errors import SegqlError
+from segql.expressions import apply, element, offset, substitute, unqualified, variable
 from segql.space import Matrix, Space
 
 #: Stands for "no centroid"; larger than any squared distance of usable numbers.
 FAR = 1e300
+#: segment_key of what belongs to no segment, whose segment_id is 0.
+NOISE = "noise"
+
+
+class Assignment(ABC):
+    """Which segment a row belongs to, and how near it is to the segments' centroids.
+
+    Attributes
+    ----------
+    space : Space
+        Where points come from.
+    centroids : ndarray of shape (k, space.size)
+        In segment_id order.
+    """
+
+    space: Space
+    centroids: Matrix
+
+    @property
+    def k(self) -> int:
+        """Number of segments, noise not counted."""
+        return len(self.centroids)
+
+    @abstractmethod
+    def assigned(self, inputs: exp.Select, *, points: bool = False) -> exp.Select:
+        """Layers up to ``__segql_segment``: 0 is noise, NULL a row that cannot be scored.
+
+        Parameters
+        ----------
+        inputs : sqlglot expression
+            The layer of :meth:`Space.inputs`, which is carried along.
+        points : bool
+            Whether ``__segql_p0`` … are needed.
+        """
+
+    def scalar(self, features: Sequence[str]) -> exp.Expr:
+        """segment_id in DuckDB's SQL as one expression over the bare feature columns."""
+        raise NotImplementedError
+
+    def expression(self) -> exp.Expr:
+        """segment_id as one expression that any engine reads, over the columns of the source."""
+        raise SegqlError(
+            "this model is scored by a join with its cells, which is no expression; "
+            "accepted: form 'query' in DuckDB, or pca=… and another algorithm"
+        )
+
+    def squared_norm(self) -> exp.Expr:
+        """SQL of ‖p‖², over the columns of a layer with points."""
+        names = [f"p{index}" for index in range(self.space.size)]
+        return sql.total(
+            exp.Mul(this=sql.scratch(name), expression=sql.scratch(name)) for name in names
+        )
+
+    def own_score(self) -> exp.Expr:
+        """SQL of the squared distance to the own centroid less ‖p‖², over :meth:`assigned`."""
+        scores = NearestCentroid(self.space, self.centroids).scores()
+        return sql.case([(_is_segment(index), score) for index, score in enumerate(scores)])
+
+    def predicted(self, inputs: exp.Select, keys: Sequence[str]) -> exp.Select:
+        """All layers, ending in the scratch forms of the five prediction columns.
+
+        Distances are to centroids whatever decides the segment: the own one's, and the nearest
+        of the others', whose segment is the next.
+        """
+        names = [f"t{index}" for index in range(self.k)]
+        scored = sql.layer(
+            self.assigned(inputs, points=True),
+            *(
+                sql.alias(score, sql.SCRATCH + name)
+                for name, score in zip(
+                    names, NearestCentroid(self.space, self.centroids).scores(), strict=True
+                )
+            ),
+            sql.alias(self.squared_norm(), f"{sql.SCRATCH}norm"),
+        )
+        own = sql.case([(_is_segment(i), sql.scratch(name)) for i, name in enumerate(names)])
+        others = sql.least(
+            [
+                sql.case([(_is_segment(i), sql.number(FAR))], sql.scratch(name))
+                for i, name in enumerate(names)
+            ]
+        )
+        known = sql.compare(exp.LT, others.copy(), sql.number(FAR))
+        compared = sql.layer(
+            scored,
+            sql.alias(own, f"{sql.SCRATCH}own"),
+            sql.alias(sql.case([(known, others)]), f"{sql.SCRATCH}second"),
+        )
+        following = sql.case(
+            [
+                (
+                    sql.both(
+                        sql.compare(exp.EQ, sql.scratch(name), sql.scratch("second")),
+                        sql.compare(exp.NEQ, sql.scratch("segment"), sql.integer(i + 1)),
+                    ),
+                    sql.integer(i + 1),
+                )
+                for i, name in enumerate(names)
+            ]
+        )
+        return sql.layer(
+            compared,
+            sql.alias(_root(sql.scratch("norm"), sql.scratch("own")), f"{sql.SCRATCH}d1"),
+            sql.alias(_root(sql.scratch("norm"), sql.scratch("second")), f"{sql.SCRATCH}d2"),
+            sql.alias(following, f"{sql.SCRATCH}next"),
+            sql.alias(key_case(sql.scratch("segment"), keys), f"{sql.SCRATCH}key"),
+        )
+
+    def prediction_columns(self) -> list[exp.Expr]:
+        """The five prediction columns, over the last layer of :meth:`predicted`."""
+        first, second = sql.scratch("d1"), sql.scratch("d2")
+        if self.k == 1:
+            scored = exp.Not(this=exp.Is(this=first.copy(), expression=exp.Null()))
+            confidence: exp.Expr = sql.case([(scored, sql.number(1.0))])
+        else:
+            # Written with a positive denominator: twice the same centroid means no confidence,
+            # and so does another centroid that is nearer.
+            gap = exp.Div(
+                this=exp.Paren(this=sql.minus(second.copy(), first.copy())),
+                expression=second.copy(),
+            )
+            apart = sql.compare(exp.GT, second.copy(), sql.number(0.0))
+            if not isinstance(self, NearestCentroid):
+                apart = sql.both(apart, sql.compare(exp.LTE, first.copy(), second.copy()))
+            same = sql.compare(exp.GTE, first.copy(), sql.number(0.0))
+            confidence = sql.case([(apart, gap), (same, sql.number(0.0))])
+        return [
+            sql.alias(_integer(sql.scratch("segment")), "segment_id"),
+            sql.alias(sql.scratch("key"), "segment_key"),
+            sql.alias(first, "distance"),
+            sql.alias(_integer(sql.scratch("next")), "next_segment_id"),
+            sql.alias(confidence, "confidence"),
+        ]
 
 
 @dataclass(frozen=True)
-class NearestCentroid:
+class NearestCentroid(Assignment):
     """Rows belong to the nearest of k centroids.
 
     ‖p − c‖² = ‖p‖² + (‖c‖² − 2·c·p), and ‖p‖² is the same for every centroid: the segment is
@@ -33,11 +169,6 @@ class NearestCentroid:
     space: Space
     centroids: Matrix
 
-    @property
-    def k(self) -> int:
-        """Number of centroids."""
-        return len(self.centroids)
-
     def scores(self, constants: Sequence[float] | None = None) -> list[exp.Expr]:
         """SQL of ‖c‖² − 2·c·p (+ a constant) for each centroid, over the columns of the inputs."""
         weights = -2.0 * self.centroids @ self.space.matrix
@@ -48,13 +179,6 @@ class NearestCentroid:
             self.space.linear(weights[index], float(biases[index]), strict=True)
             for index in range(self.k)
         ]
-
-    def squared_norm(self) -> exp.Expr:
-        """SQL of ‖p‖², over the columns of :meth:`scored`."""
-        names = [f"p{index}" for index in range(self.space.size)]
-        return sql.total(
-            exp.Mul(this=sql.scratch(name), expression=sql.scratch(name)) for name in names
-        )
 
     def scored(self, inputs: exp.Select, *, points: bool) -> exp.Select:
         """Second layer: a score per centroid, and the point itself when it is needed."""
@@ -73,6 +197,36 @@ class NearestCentroid:
         low = sql.least([sql.scratch(f"s{index}") for index in range(self.k)])
         lowest = sql.layer(self.scored(inputs, points=points), sql.alias(low, f"{sql.SCRATCH}low"))
         return sql.layer(lowest, sql.alias(self._segment("low"), f"{sql.SCRATCH}segment"))
+
+    def own_score(self) -> exp.Expr:
+        """The smallest score is the own one."""
+        return sql.scratch("low")
+
+    def expression(self) -> exp.Expr:
+        """CASE, LEAST and arithmetic."""
+        inputs = {
+            f"{sql.SCRATCH}u{index}": offset(axis)
+            for index, axis in enumerate(self.space.dimensions)
+        }
+        scores = [substitute(score, inputs) for score in self.scores()]
+        return exp.Case(
+            this=sql.least([score.copy() for score in scores]),
+            ifs=[
+                exp.If(this=score, true=sql.integer(index))
+                for index, score in enumerate(scores, start=1)
+            ],
+        )
+
+    def scalar(self, features: Sequence[str]) -> exp.Expr:
+        """DuckDB's lists, so that a feature and a score stand in the text once.
+
+        Two nested lambdas take the place of the layers of a query: inputs, scores, position.
+        """
+        scores = exp.Array(expressions=[substitute(s, inputs_in_list(self)) for s in self.scores()])
+        low = exp.Anonymous(this="list_min", expressions=[variable("s")])
+        position = exp.Anonymous(this="list_position", expressions=[variable("s"), low])
+        scored = exp.Not(this=exp.Is(this=low.copy(), expression=exp.Null()))
+        return listed(self, scores, sql.case([(scored, position)]))
 
     def _segment(self, low: str, excluding: str | None = None) -> exp.Case:
         """CASE that names the first centroid whose score is the given one."""
@@ -124,38 +278,34 @@ class NearestCentroid:
         scored = exp.Not(this=exp.Is(this=sql.scratch("low"), expression=exp.Null()))
         return sql.case([(scored, self._segment("second", excluding="segment"))])
 
-    def prediction_columns(self) -> list[exp.Expr]:
-        """The five prediction columns, over the last layer of :meth:`predicted`."""
-        first, second = sql.scratch("d1"), sql.scratch("d2")
-        if self.k == 1:
-            scored = exp.Not(this=exp.Is(this=first.copy(), expression=exp.Null()))
-            confidence: exp.Expr = sql.case([(scored, sql.number(1.0))])
-        else:
-            # Written with a positive denominator: twice the same centroid means no confidence.
-            gap = exp.Div(
-                this=exp.Paren(this=sql.minus(second.copy(), first.copy())),
-                expression=second.copy(),
-            )
-            apart = sql.compare(exp.GT, second.copy(), sql.number(0.0))
-            same = sql.compare(exp.EQ, second.copy(), sql.number(0.0))
-            confidence = sql.case([(apart, gap), (same, sql.number(0.0))])
-        return [
-            sql.alias(_integer(sql.scratch("segment")), "segment_id"),
-            sql.alias(sql.scratch("key"), "segment_key"),
-            sql.alias(first, "distance"),
-            sql.alias(_integer(sql.scratch("next")), "next_segment_id"),
-            sql.alias(confidence, "confidence"),
-        ]
+
+def inputs_in_list(assignment: Assignment) -> dict[str, exp.Expr]:
+    """Where :func:`listed` keeps the inputs: elements of a lambda's argument."""
+    return {
+        f"{sql.SCRATCH}u{index}": element(variable("u"), index + 1)
+        for index in range(len(assignment.space.dimensions))
+    }
+
+
+def listed(assignment: Assignment, scores: exp.Expr, result: exp.Expr) -> exp.Expr:
+    """Write ``result`` of ``scores`` (``s``) of the inputs (``u``), over bare feature columns."""
+    inputs = exp.Array(expressions=[offset(axis) for axis in assignment.space.dimensions])
+    inner = element(apply(exp.Array(expressions=[scores]), "s", result), 1)
+    return unqualified(element(apply(exp.Array(expressions=[inputs]), "u", inner), 1))
 
 
 def key_case(segment: exp.Expr, keys: Sequence[str]) -> exp.Expr:
     """SQL of the segment_key of a segment_id."""
     return sql.case(
         [
-            (sql.compare(exp.EQ, segment.copy(), sql.integer(index + 1)), sql.string(key))
-            for index, key in enumerate(keys)
+            (sql.compare(exp.EQ, segment.copy(), sql.integer(index)), sql.string(key))
+            for index, key in [*enumerate(keys, start=1), (0, NOISE)]
         ]
     )
+
+
+def _is_segment(index: int) -> exp.Expr:
+    return sql.compare(exp.EQ, sql.scratch("segment"), sql.integer(index + 1))
 
 
 def _integer(value: exp.Expr) -> exp.Expr:

@@ -74,6 +74,7 @@ def contingency(engine: DuckDBEngine, source: exp.Expr, old: Model, new: Model) 
     )
     counts = np.zeros((old.k, new.k))
     for before, after, count in engine.rows(query):
-        if before is not None and after is not None:
+        # Neither noise nor what cannot be scored is a segment that could go on.
+        if before and after:
             counts[int(before) - 1, int(after) - 1] = count
     return counts

@@ -18,12 +18,13 @@ from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError, unknown
 from segql.fitting import keep_keys, learn_model
 from segql.functions.session import register_functions
+from segql.labelled import labelled
+from segql.learners import ALGORITHMS
 from segql.metrics import exact_figures, observed_bounds
 from segql.model import Model
 from segql.progress import progress
 from segql.registry import Registry
-from segql.selection import parse_k
-from segql.training import ALGORITHMS, Request, aliased, training_input
+from segql.training import Request, aliased, training_input
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -60,13 +61,22 @@ def fit(
         Name in the registry; without one nothing is stored.
     features : "auto", list of str, or {column: {option: value}}
         ``"auto"`` decides from the columns' types and says what it decided.
-    algorithm : {"kmeans"}
-    k : int, (int, int) or "auto"
-        Number of segments, or a range to choose from; ``"auto"`` is (2, 10).
+    algorithm : {"kmeans", "hierarchical", "dbscan", "hdbscan"}
+    k : int, (int, int), "auto" or {"height": float}
+        Number of segments, or a range to choose from; ``"auto"`` is (2, 10). A tree may be cut at
+        a height instead. DBSCAN and HDBSCAN find it themselves.
     pca : int or float, optional
         Number of principal components, or the share of variance they must reach.
-    eps, min_samples, linkage : optional
-        Not options of k-means, which refuses all but their defaults.
+    eps : float or "auto"
+        DBSCAN's largest distance of neighbours, in the model space; ``"auto"`` is the knee of the
+        k-distance curve. Another algorithm refuses it.
+    min_samples : int, optional
+        Neighbours, itself among them, that make a core point (DBSCAN), or the one whose distance
+        is the core distance, and the smallest cluster (HDBSCAN). By default the larger of twice
+        the number of coordinates and ln(rows); HDBSCAN's clusters then hold 1 % of the rows at
+        least. Another algorithm refuses it.
+    linkage : {"ward", "average", "complete", "single"}
+        Of the hierarchical algorithm.
     seed : int
         Same rows and seed, same segments.
     publish : bool
@@ -103,18 +113,19 @@ def fit(
     with progress(f"segql: {request.name or 'fit'}") as report, ExitStack() as stack:
         report("checking ids")
         data = stack.enter_context(training_input(engine, request, registry))
-        model = learn_model(engine, data, request, report)
+        model = learn_model(engine, data, request, report, stack)
         model.statements = list(engine.statements)
         if request.name is not None:
             report("storing")
             registry.prepare()
             keep_keys(engine, registry, model, data)
+        own = ALGORITHMS[request.algorithm].options
         model.info |= {
             "relation": request.relation,
             "requested_by": requested_by,
             "fitted_at": datetime.now(UTC).replace(tzinfo=None),
             "seed": request.seed,
-            "options": json.dumps(request.options(), default=str, ensure_ascii=False),
+            "options": json.dumps(request.options(own), default=str, ensure_ascii=False),
             "input_hash": data.fingerprint,
             "row_count": data.rows,
             "as_of_date": data.as_of_date,
@@ -124,6 +135,8 @@ def fit(
         }
         if request.name is not None:
             registry.write(model, publish=publish)
+        elif model.scorer is not None:
+            model.scorer = model.scorer.forgotten()
     if features == "auto":
         print(explain_decisions(model))
     return model
@@ -182,7 +195,8 @@ def evaluate(
         source = aliased(table)
         rows, observed = observed_bounds(engine, source, model.space)
         bounds = np.maximum(observed, 1e-300)
-        return exact_figures(engine, source, model.assignment, bounds, rows).metrics
+        with labelled(engine, source, model.assignment) as (rows_of, assignment):
+            return exact_figures(engine, rows_of, assignment, bounds, rows).metrics
     finally:
         engine.release(table)
 
@@ -241,14 +255,15 @@ def _check(request: Request) -> None:
     # A tuple: what was given need not have a hash.
     if request.algorithm not in tuple(ALGORITHMS):
         raise SegqlError(unknown("algorithm", request.algorithm, ALGORITHMS))
-    request.check_particular()
+    chosen = ALGORITHMS[request.algorithm]
+    request.check_particular(chosen.options)
     if not isinstance(id, str) or not id:
         raise SegqlError(f"id got {id!r}; accepted: the name of the id column")
     if name is not None and (not isinstance(name, str) or not name.strip() or len(name) > 100):
         raise SegqlError(f"name got {name!r}; accepted: 1 to 100 characters, or None")
     if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
         raise SegqlError(f"seed got {seed!r}; accepted: a whole number from 0 to 2147483647")
-    parse_k(request.k)
+    chosen.check(vars(request))
 
 
 def _require_features(model: Model, columns: dict[str, str], relation: str) -> None:

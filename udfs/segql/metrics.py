@@ -8,11 +8,14 @@ import numpy as np
 from sqlglot import exp
 
 from segql import sql
-from segql.assignment import FAR, NearestCentroid
+from segql.assignment import FAR, Assignment, NearestCentroid
 from segql.diagnostics import davies_bouldin
 from segql.engines.duckdb import DuckDBEngine
 from segql.space import Matrix, Space
 from segql.sums import GridSums
+
+#: From so many segments on, a text that grows with k² is more than it is worth.
+BRANCHED = 64
 
 METRICS = (
     "n",
@@ -38,13 +41,16 @@ class SegmentSums:
     squares : ndarray of shape (k,)
         Sum of squared distances of the members to the centroid.
     unscorable : int
-        Rows without a segment.
+        Rows that cannot be scored.
+    noise : int
+        Rows that belong to no segment.
     """
 
     sizes: Matrix
     means: Matrix
     squares: Matrix
     unscorable: int
+    noise: int = 0
 
     @property
     def inertia(self) -> float:
@@ -55,7 +61,7 @@ class SegmentSums:
 def segment_sums(
     engine: DuckDBEngine,
     source: exp.Expr,
-    assignment: NearestCentroid,
+    assignment: Assignment,
     bounds: Matrix,
     rows: int,
 ) -> SegmentSums:
@@ -63,7 +69,7 @@ def segment_sums(
     space, k = assignment.space, assignment.k
     assigned = assignment.assigned(space.inputs(source), points=True)
     squared = sql.not_below_zero(
-        exp.Add(this=assignment.squared_norm(), expression=sql.scratch("low"))
+        exp.Add(this=assignment.squared_norm(), expression=exp.Paren(this=assignment.own_score()))
     )
     reach = float(((bounds + np.abs(assignment.centroids).max(axis=0)) ** 2).sum())
     summed = GridSums(
@@ -76,22 +82,28 @@ def segment_sums(
         .group_by(sql.scratch("segment"))
     )
     sizes, means = np.zeros(k), assignment.centroids.copy()
-    squares, unscorable = np.zeros(k), 0
+    squares, unscorable, noise = np.zeros(k), 0, 0
     for segment, count, *sums in engine.rows(query):
         if segment is None:
             unscorable = int(count)
+            continue
+        if segment == 0:
+            noise = int(count)
             continue
         index = int(segment) - 1
         exact = summed.exact(sums)
         sizes[index] = count
         means[index] = [float(value / int(count)) for value in exact[:-1]]
         squares[index] = float(exact[-1])
-    return SegmentSums(sizes, means, squares, unscorable)
+    return SegmentSums(sizes, means, squares, unscorable, noise)
 
 
 @dataclass(frozen=True)
 class ExactFigures:
-    """The metrics of a segmentation, and per segment what they are made of."""
+    """The metrics of a segmentation, and per segment what they are made of.
+
+    Noise counts in ``n`` and ``noise_share`` and in nothing else.
+    """
 
     metrics: dict[str, float]
     sizes: Matrix
@@ -99,12 +111,13 @@ class ExactFigures:
     mean_squares: Matrix
     unscorable: int
     means: Matrix
+    noise: int = 0
 
 
 def exact_figures(
     engine: DuckDBEngine,
     source: exp.Expr,
-    assignment: NearestCentroid,
+    assignment: Assignment,
     bounds: Matrix,
     rows: int,
     sums: SegmentSums | None = None,
@@ -135,21 +148,23 @@ def exact_figures(
     if k > 1 and within > 0 and n > k:
         calinski = (between / (k - 1)) / (within / (n - k))
     metrics = {
-        "n": n,
+        "n": n + sums.noise,
         "inertia": sums.inertia,
         "silhouette": float(sizes @ silhouettes / max(n, 1.0)),
         "davies_bouldin": davies_bouldin(means[filled], scatter[filled]),
         "calinski_harabasz": calinski,
         "mean_squared_distance": sums.inertia / max(n, 1.0),
-        "noise_share": 0.0,
+        "noise_share": sums.noise / max(n + sums.noise, 1.0),
     }
-    return ExactFigures(metrics, sizes, silhouettes, mean_squares, sums.unscorable, means)
+    return ExactFigures(
+        metrics, sizes, silhouettes, mean_squares, sums.unscorable, means, sums.noise
+    )
 
 
 def _silhouette_pass(
     engine: DuckDBEngine,
     source: exp.Expr,
-    assignment: NearestCentroid,
+    assignment: Assignment,
     means: Matrix,
     deviation: Matrix,
     sizes: Matrix,
@@ -168,16 +183,7 @@ def _silhouette_pass(
     segment = sql.scratch("segment")
     is_segment = [sql.compare(exp.EQ, segment.copy(), sql.integer(i + 1)) for i in range(k)]
     own = sql.case([(test.copy(), sql.scratch(f"t{i}")) for i, test in enumerate(is_segment)])
-    # A branch a segment, so that a row compares the other k − 1 and nothing else.
-    other = sql.case(
-        [
-            (
-                test.copy(),
-                sql.least([sql.scratch(f"t{j}") for j in range(k) if j != i] or [sql.number(FAR)]),
-            )
-            for i, test in enumerate(is_segment)
-        ]
-    )
+    other = _nearest_other(is_segment)
     correction = sql.case(
         [
             (test.copy(), sql.number(float(sizes[i] / max(sizes[i] - 1.0, 1.0))))
@@ -223,7 +229,7 @@ def _silhouette_pass(
     for label, *found in engine.rows(query):
         # Rows without a segment are a group of their own: a filter would be pushed down through
         # the layers and compute them all twice.
-        if label is None:
+        if not label:
             continue
         index = int(label) - 1
         score_sum, distance_sum = summed.exact(found)
@@ -231,6 +237,28 @@ def _silhouette_pass(
         if sizes[index] > 1 and k > 1:
             silhouettes[index] = float(score_sum / int(sizes[index]))
     return silhouettes, scatter
+
+
+def _nearest_other(is_segment: list[exp.Expr]) -> exp.Expr:
+    """Smallest score of the other segments."""
+    k = len(is_segment)
+    if k > BRANCHED:
+        return sql.least(
+            [
+                sql.case([(test.copy(), sql.number(FAR))], sql.scratch(f"t{i}"))
+                for i, test in enumerate(is_segment)
+            ]
+        )
+    # A branch a segment, so that a row compares the other k − 1 and nothing else.
+    return sql.case(
+        [
+            (
+                test.copy(),
+                sql.least([sql.scratch(f"t{j}") for j in range(k) if j != i] or [sql.number(FAR)]),
+            )
+            for i, test in enumerate(is_segment)
+        ]
+    )
 
 
 def observed_bounds(engine: DuckDBEngine, source: exp.Expr, space: Space) -> tuple[int, Matrix]:

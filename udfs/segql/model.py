@@ -11,11 +11,15 @@ import numpy as np
 from sqlglot import exp
 
 from segql import sql
-from segql.assignment import NearestCentroid, key_case
+from segql.assignment import NOISE, Assignment, NearestCentroid
+from segql.clusterers.k_distance import Curve
+from segql.clusterers.linkage import Tree
 from segql.distribution import Bin
 from segql.errors import SegqlError, unknown
-from segql.features import SOURCE, CategoryFeature, Dimension, NumberFeature
+from segql.expressions import unqualified
+from segql.features import SOURCE, CategoryFeature, NumberFeature
 from segql.recipe import Recipe
+from segql.scorers import Scorer, scorer_from_state
 from segql.selection import Trial
 from segql.space import Matrix, Projection, Space, projection_from_state, projection_state
 
@@ -41,14 +45,15 @@ class Iteration:
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment of one model version."""
+    """One segment of one model version; number 0 is noise, which has no figures."""
 
     segment_id: int
     segment_key: str
     customers: int
     share: float
-    mean_squared_distance: float
-    silhouette: float
+    mean_squared_distance: float | None
+    silhouette: float | None
+    stability: float | None = None
 
 
 @dataclass
@@ -69,13 +74,20 @@ class Model:
         ``n``, ``inertia``, ``silhouette`` (squared Euclidean), ``davies_bouldin``,
         ``calinski_harabasz``, ``mean_squared_distance``, ``noise_share``: exact, on all rows.
     segments : list of Segment
-        By segment_id.
+        By segment_id; noise, where there is some, is the first.
+    scorer : Scorer or None
+        What names a row's segment when it is not the nearest centroid.
     trials : list of Trial
         Every k that was tried, measured on the coreset.
     reason : str
         Why k was chosen.
     bins : list of Bin
         How each feature was distributed; empty without a name, and in a model that was read back.
+    diagnostics : dict of str to (float, str)
+        Figures of the algorithm, each with what it says.
+    tree, curve : Tree, Curve or None
+        The linkage table of a hierarchical fit, the k-distances of a density fit; None in a model
+        that was read back.
     statements : list of str
         The SQL that the fit ran, in order.
     """
@@ -92,6 +104,10 @@ class Model:
     reason: str
     iterations: list[Iteration]
     algorithm: str = "kmeans"
+    scorer: Scorer | None = None
+    diagnostics: dict[str, tuple[float, str]] = field(default_factory=dict)
+    tree: Tree | None = None
+    curve: Curve | None = None
     bins: list[Bin] = field(default_factory=list)
     info: dict[str, Any] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
@@ -112,7 +128,12 @@ class Model:
     @property
     def keys(self) -> list[str]:
         """segment_key of each segment, by segment_id."""
-        return [segment.segment_key for segment in self.segments]
+        return [segment.segment_key for segment in self.clusters]
+
+    @property
+    def clusters(self) -> list[Segment]:
+        """The segments without noise."""
+        return [segment for segment in self.segments if segment.segment_id > 0]
 
     @property
     def space(self) -> Space:
@@ -120,9 +141,11 @@ class Model:
         return Space(self.recipe.dimensions(), self.projection)
 
     @property
-    def assignment(self) -> NearestCentroid:
-        """The scorer."""
-        return NearestCentroid(self.space, self.points)
+    def assignment(self) -> Assignment:
+        """What assigns rows in SQL."""
+        if self.scorer is None:
+            return NearestCentroid(self.space, self.points)
+        return self.scorer.assignment(self.space, self.points)
 
     # -- what was learned --------------------------------------------------------------------
 
@@ -149,7 +172,7 @@ class Model:
         scaled = self.scaled_centroids()
         axes = self.recipe.dimensions()
         rows: list[tuple[Any, ...]] = []
-        for index, segment in enumerate(self.segments):
+        for index, segment in enumerate(self.clusters):
             for feature in self.recipe.features:
                 at = [i for i, axis in enumerate(axes) if axis.feature == feature.name]
                 if isinstance(feature, NumberFeature):
@@ -174,7 +197,7 @@ class Model:
 
     def relevance(self) -> dict[str, float]:
         """Share of each feature in the variance between segments, on the scaled dimensions."""
-        sizes = np.array([segment.customers for segment in self.segments], dtype=float)
+        sizes = np.array([segment.customers for segment in self.clusters], dtype=float)
         scaled = self.scaled_centroids()
         center = sizes @ scaled / max(sizes.sum(), 1.0)
         between = sizes @ (scaled - center) ** 2
@@ -219,48 +242,20 @@ class Model:
         if form not in FORMS:
             raise SegqlError(unknown("form", form, FORMS))
         if form == "expression":
-            return sql.text(unqualified(self.segment_expression()), dialect)
+            return sql.text(unqualified(self.assignment.expression()), dialect)
         source = sql.relation(exp.to_table(relation, dialect=dialect), SOURCE)
         return sql.text(self.predict_query(source, [sql.column(self.id)]), dialect)
 
-    def segment_expression(self) -> exp.Expr:
-        """segment_id as one expression over the feature columns: CASE, LEAST and arithmetic."""
-        inputs = {
-            f"{sql.SCRATCH}u{index}": _offset(axis)
-            for index, axis in enumerate(self.space.dimensions)
-        }
-        scores = [_substitute(score, inputs) for score in self.assignment.scores()]
-        return exp.Case(
-            this=sql.least([score.copy() for score in scores]),
-            ifs=[
-                exp.If(this=score, true=sql.integer(index))
-                for index, score in enumerate(scores, start=1)
-            ],
+    def scalar_expressions(self) -> dict[str, exp.Expr]:
+        """segment_id and segment_key in DuckDB's SQL, over the bare, quoted feature columns."""
+        segment: exp.Expr = exp.Cast(
+            this=self.assignment.scalar(self.recipe.names), to=exp.DataType.build("int")
         )
-
-    def duckdb_expression(self) -> exp.Expr:
-        """The same expression in DuckDB's lists, so that a feature and a score stand in it once.
-
-        Two nested lambdas take the place of the layers of a query: inputs, scores, position.
-        """
-        inputs = exp.Array(expressions=[_offset(axis) for axis in self.space.dimensions])
-        elements = {
-            f"{sql.SCRATCH}u{index}": _element(_variable("u"), index + 1)
-            for index in range(len(self.space.dimensions))
-        }
-        scores = exp.Array(
-            expressions=[_substitute(score, elements) for score in self.assignment.scores()]
-        )
-        low = exp.Anonymous(this="list_min", expressions=[_variable("s")])
-        position = exp.Anonymous(this="list_position", expressions=[_variable("s"), low])
-        scored = exp.Not(this=exp.Is(this=low.copy(), expression=exp.Null()))
-        segment = sql.case([(scored, position)])
-        scored_rows = _apply(exp.Array(expressions=[inputs]), "u", scores)
-        return _element(_apply(scored_rows, "s", segment), 1)
-
-    def key_expression(self, segment: exp.Expr) -> exp.Expr:
-        """segment_key of a segment_id."""
-        return key_case(segment, self.keys)
+        # By position, so that the segment is computed once.
+        keys = exp.Array(expressions=[sql.string(key) for key in (NOISE, *self.keys)])
+        position = exp.Add(this=segment.copy(), expression=sql.integer(1))
+        key = exp.Anonymous(this="list_extract", expressions=[keys, position])
+        return {"segment": segment, "segment_key": key}
 
     # -- registry ----------------------------------------------------------------------------
 
@@ -273,6 +268,7 @@ class Model:
                 "recipe": self.recipe.state(),
                 "projection": projection_state(self.projection),
                 "points": self.points.tolist(),
+                "scorer": None if self.scorer is None else self.scorer.state(),
             },
             ensure_ascii=False,
             allow_nan=False,
@@ -289,6 +285,7 @@ class Model:
                 "recipe": Recipe.from_state(state["recipe"]),
                 "projection": projection_from_state(state["projection"]),
                 "points": np.array(state["points"], dtype=np.float64),
+                "scorer": scorer_from_state(state.get("scorer")),
             }
         except (KeyError, TypeError, ValueError) as error:
             raise SegqlError(f"the stored model cannot be read: {error!r}") from error
@@ -347,45 +344,3 @@ def _steps(feature: NumberFeature | CategoryFeature) -> dict[str, Any]:
     state = feature.state()
     kept = ("imputation", "transform", "scaling", "indicator", "weight", "fill", "onehot")
     return {name: state[name] for name in kept if name in state}
-
-
-def unqualified(expression: exp.Expr) -> exp.Expr:
-    """Drop the table from column names: arguments of a function, or columns of any relation."""
-
-    def bare(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Column) and node.table == SOURCE:
-            return sql.column(node.name)
-        return node
-
-    return expression.transform(bare)
-
-
-def _variable(name: str) -> exp.Column:
-    return sql.column(sql.SCRATCH + name)
-
-
-def _apply(values: exp.Expr, name: str, body: exp.Expr) -> exp.Expr:
-    """Write ``list_transform(values, lambda name: body)``."""
-    variable = exp.to_identifier(sql.SCRATCH + name, quoted=True)
-    function = exp.Lambda(this=body, expressions=[variable], colon=True)
-    return exp.Anonymous(this="list_transform", expressions=[values, function])
-
-
-def _element(values: exp.Expr, position: int) -> exp.Expr:
-    """Element of a list, counted from 1."""
-    return exp.Anonymous(this="list_extract", expressions=[values, sql.integer(position)])
-
-
-def _offset(axis: Dimension) -> exp.Expr:
-    if axis.origin == 0:
-        return axis.base
-    return exp.Paren(this=sql.minus(axis.base, sql.number(axis.origin)))
-
-
-def _substitute(expression: exp.Expr, inputs: dict[str, exp.Expr]) -> exp.Expr:
-    def replaced(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Column) and node.name in inputs:
-            return inputs[node.name].copy()
-        return node
-
-    return expression.transform(replaced)

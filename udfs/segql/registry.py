@@ -12,6 +12,7 @@ from segql.errors import SegqlError, UnknownModelError, unknown
 from segql.functions.macros import model_macros, scalar_expressions, score_select
 from segql.metrics import METRICS
 from segql.model import Iteration, Model, Segment, feature_rows
+from segql.scorers import CELLS, CellScorer
 from segql.selection import Trial
 
 #: Rows that one INSERT writes.
@@ -107,8 +108,8 @@ class Registry:
             Segment(*item)
             for item in self.engine.rows(
                 "select segment_id, segment_key, customers, share, mean_squared_distance, "
-                "silhouette from segql.segments where model_name = ? and model_version = ? "
-                "order by segment_id",
+                "silhouette, stability from segql.segments "
+                "where model_name = ? and model_version = ? order by segment_id",
                 arguments,
             )
         ]
@@ -135,6 +136,14 @@ class Registry:
                 arguments,
             )
         ]
+        diagnostics = {
+            key: (value, text)
+            for key, value, text in self.engine.rows(
+                "select diagnostic, numerical_value, description from segql.diagnostics "
+                "where model_name = ? and model_version = ? order by diagnostic",
+                arguments,
+            )
+        }
         return Model(
             name=name,
             version=number,
@@ -143,6 +152,7 @@ class Registry:
             trials=trials,
             reason=reason,
             iterations=iterations,
+            diagnostics=diagnostics,
             info={"options": json.loads(options or "{}"), "relation": relation, "seed": seed},
             **Model.parts_from_state(state),
         )
@@ -198,12 +208,29 @@ class Registry:
         with REGISTRY_LOCK, self.engine.transaction():
             self.prune(model.name)
             model.version = self.next_version(model.name)
+            cells = self._keep_cells(model)
             scalars = scalar_expressions(model)
             statements = publish_statements(model, scalars)
             self._insert(model, statements, scalars)
+            if cells is not None:
+                self.engine.run(cells)
             if publish:
                 for statement in statements:
                     self.engine.run(statement)
+
+    def _keep_cells(self, model: Model) -> str | None:
+        """Let the model score by the registry's cells; return what moves them there."""
+        scorer = model.scorer
+        if scorer is None:
+            return None
+        model.scorer = scorer.stored(str(model.name), model.version)
+        if not isinstance(scorer, CellScorer) or scorer.table is None:
+            return None
+        name = sql.text(sql.string(str(model.name)))
+        return (
+            f"insert into {CELLS} by name select {name} as model_name, {model.version} as "
+            f"model_version, * from {sql.text(scorer.table)}"
+        )
 
     def _insert(self, model: Model, statements: list[str], scalars: dict[str, str]) -> None:
         key = {"model_name": model.name, "model_version": model.version}
@@ -256,6 +283,15 @@ class Registry:
                 for trial in model.trials
             ],
         )
+        self._insert_rows(
+            "diagnostics",
+            [
+                key | {"diagnostic": name, "numerical_value": value, "description": text}
+                for name, (value, text) in model.diagnostics.items()
+            ],
+        )
+        self._insert_rows("dendrogram", [key | row for row in _merge_rows(model)])
+        self._insert_rows("k_distances", [key | row for row in _curve_rows(model)])
         self._insert_rows("training_info", [key | row for row in _training_rows(model)])
 
     def _insert_rows(self, table: str, rows: list[dict[str, Any]]) -> None:
@@ -283,6 +319,28 @@ def publish_statements(model: Model, scalars: dict[str, str]) -> list[str]:
         f"update segql.models set is_current = (model_version = {model.version}), "
         f"is_published = (is_published or model_version = {model.version}) "
         f"where model_name = {name}",
+    ]
+
+
+def _merge_rows(model: Model) -> list[dict[str, Any]]:
+    """Merges in scipy's numbering: leaves from 0, then each merge."""
+    if model.tree is None:
+        return []
+    rows = zip(model.tree.pairs.tolist(), model.tree.heights, model.tree.sizes, strict=True)
+    return [
+        {"merge": number, "left": left, "right": right, "height": float(height),
+         "size": float(size)}
+        for number, ((left, right), height, size) in enumerate(rows, start=1)
+    ]  # fmt: skip
+
+
+def _curve_rows(model: Model) -> list[dict[str, Any]]:
+    if model.curve is None:
+        return []
+    rows = zip(model.curve.shares, model.curve.distances, strict=True)
+    return [
+        {"position": number, "share": float(share), "distance": float(distance)}
+        for number, (share, distance) in enumerate(rows, start=1)
     ]
 
 

@@ -26,7 +26,7 @@ TABLES: dict[str, str] = {
         publish_sql varchar[] not null,
         primary key (model_name, model_version)""",
     "segments": f"""{_VERSIONED}, segment_id integer, segment_key varchar, customers bigint,
-        share double, mean_squared_distance double, silhouette double""",
+        share double, mean_squared_distance double, silhouette double, stability double""",
     "centroids": f"""{_VERSIONED}, centroid_id integer, segment_key varchar, feature varchar,
         numerical_value double, standardized_value double,
         categorical_value struct(category varchar, "value" double)[]""",
@@ -51,6 +51,14 @@ TABLES: dict[str, str] = {
     "training_info": f"""{_VERSIONED}, training_run integer, iteration integer, phase varchar,
         loss double, learning_rate double, duration_ms double,
         cluster_info struct(centroid_id integer, cluster_radius double, cluster_size bigint)[]""",
+    "diagnostics": f"""{_VERSIONED}, diagnostic varchar, numerical_value double,
+        description varchar""",
+    "dendrogram": f"""{_VERSIONED}, merge integer, "left" integer, "right" integer, height double,
+        size double""",
+    "k_distances": f"""{_VERSIONED}, "position" integer, share double, distance double""",
+    "cells": f"""{_VERSIONED}, level integer, cell_1 double, cell_2 double, cell_3 double,
+        segment_id integer,
+        points struct(x double, y double, z double, segment_id integer)[]""",
     "registry_info": "schema_version integer not null",
 }
 

@@ -25,7 +25,10 @@ AUTO_RANGE = (2, 10)
 
 @dataclass(frozen=True)
 class Trial:
-    """One k that was tried, measured on the coreset, with 95 % intervals for all rows."""
+    """One k that was tried, measured on the coreset, with 95 % intervals for all rows.
+
+    The gap statistic is k-means' only.
+    """
 
     k: int
     inertia: float
@@ -40,10 +43,10 @@ class Trial:
     calinski_harabasz: float
     calinski_harabasz_low: float
     calinski_harabasz_high: float
-    gap: float
-    gap_low: float
-    gap_high: float
-    gap_error: float
+    gap: float | None
+    gap_low: float | None
+    gap_high: float | None
+    gap_error: float | None
     stability: float
     smallest_share: float
 
@@ -120,7 +123,7 @@ def choose_k(points: Points, low: int, high: int, seed: int) -> Choice:
         searched.add(chosen)
     tried = tuple(trials.values())
     prefers_one = prefers_one_segment(
-        gaps.of(1), (Gap(trial.gap, trial.gap_error) for trial in tried if trial.k > 1)
+        gaps.of(1), (gaps.of(trial.k) for trial in tried if trial.k > 1)
     )
     elbow = find_elbow([trial.k for trial in tried], [trial.inertia for trial in tried])
     return Choice(fits[chosen], tried, reason, elbow, prefers_one)

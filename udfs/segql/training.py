@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
@@ -19,8 +19,6 @@ from segql.registry import Registry
 
 #: Options that only some algorithms have, each with its default.
 PARTICULAR: dict[str, Any] = {"eps": "auto", "min_samples": None, "linkage": "ward"}
-#: The algorithms, each with those of these options that it has.
-ALGORITHMS: dict[str, tuple[str, ...]] = {"kmeans": ()}
 #: A bitmap of ids is worth it up to this many bits a row, and up to this many (64 MB a thread).
 BITMAP_SPREAD, BITMAP_BITS = 64, 2**29
 #: Column that says which day the rows describe.
@@ -43,24 +41,24 @@ class Request:
     linkage: Any
     seed: int
 
-    def options(self) -> dict[str, Any]:
-        """What is stored about how the model was asked for."""
+    def options(self, own: Collection[str]) -> dict[str, Any]:
+        """What is stored about how the model was asked for; ``own`` are the algorithm's options."""
         return {
             "id": self.id,
             "features": self.features,
             "algorithm": self.algorithm,
             "k": self.k,
             "pca": self.pca,
-            **{name: getattr(self, name) for name in ALGORITHMS[self.algorithm]},
+            **{name: getattr(self, name) for name in own},
             "seed": self.seed,
         }
 
-    def check_particular(self) -> None:
+    def check_particular(self, own: Collection[str]) -> None:
         """Refuse an option of another algorithm; its default is as good as none."""
         for name, default in PARTICULAR.items():
             value = getattr(self, name)
             given = not (isinstance(value, type(default)) and value == default)
-            if given and name not in ALGORITHMS[self.algorithm]:
+            if given and name not in own:
                 raise SegqlError(
                     f"{name} got {value!r}, but algorithm {self.algorithm!r} has no {name}; "
                     "accepted: leave it out"

@@ -93,8 +93,8 @@ class Points:
         self.weights: Matrix = _sums(group, weights[order], int(group[-1]) + 1)
         self.center: Matrix = self.weights @ self.values / self.weights.sum()
         self.values = self.values - self.center
-        self._positions = np.empty(len(points), dtype=np.intp)
-        self._positions[order] = group
+        self.positions = np.empty(len(points), dtype=np.intp)
+        self.positions[order] = group
 
     @property
     def distinct(self) -> int:
@@ -103,7 +103,7 @@ class Points:
 
     def spread(self, labels: Labels) -> Labels:
         """Take labels of distinct points back to the input's order."""
-        return labels[self._positions]
+        return labels[self.positions]
 
 
 class Problem:

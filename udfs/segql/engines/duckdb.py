@@ -164,6 +164,16 @@ class DuckDBEngine:
         self.run(f"create temporary table {sql.text(name)} as {sql.text(query)}")
         return name
 
+    def upload(self, rows: Any, purpose: str) -> exp.Table:
+        """Store an Arrow table as a temporary table."""
+        name, view = self.temporary(purpose), f"{sql.SCRATCH}arrow_{uuid.uuid4().hex[:12]}"
+        self.connection.register(view, rows)
+        try:
+            self.run(f"create temporary table {sql.text(name)} as select * from {view}")
+        finally:
+            self.connection.unregister(view)
+        return name
+
     def is_base_table(self, source: exp.Expr) -> bool:
         """Tell a stored table, which may be read many times, from a view or a query."""
         if not isinstance(source, exp.Table):

@@ -6,11 +6,11 @@ from sqlglot import exp
 
 from segql import sql
 from segql.features import SOURCE, NumberFeature
-from segql.model import INPUT, Model, unqualified
+from segql.model import INPUT, Model
 from segql.recipe import PREDICTION_COLUMNS
 
 #: Changes with the shared macros and the registry tables.
-SCHEMA_VERSION = 2
+SCHEMA_VERSION = 3
 
 #: Long tables that have a macro of the same name, their rows for one model version.
 LONG_TABLES = (
@@ -22,6 +22,9 @@ LONG_TABLES = (
     "principal_component_info",
     "trials",
     "training_info",
+    "diagnostics",
+    "dendrogram",
+    "k_distances",
 )
 
 _MODEL = """replace(model, '"', '""')"""
@@ -121,11 +124,7 @@ def score_select(model: Model) -> str:
 
 def scalar_expressions(model: Model) -> dict[str, str]:
     """segment_id and segment_key as one expression each over the bare, quoted feature columns."""
-    segment: exp.Expr = exp.Cast(
-        this=unqualified(model.duckdb_expression()), to=exp.DataType.build("int")
-    )
-    key = model.key_expression(exp.Paren(this=segment))
-    return {"segment": sql.text(segment), "segment_key": sql.text(key)}
+    return {suffix: sql.text(item) for suffix, item in model.scalar_expressions().items()}
 
 
 def _scalar(model: Model, suffix: str, expression: str) -> str:

@@ -1,0 +1,94 @@
+"""The k-distance curve: how far a point's neighbours are, and the eps that this suggests."""
+
+from __future__ import annotations
+
+import math
+import warnings
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.spatial import cKDTree
+
+from segql.clusterers.kmeans import Matrix
+
+#: Points whose distance to a neighbour makes the curve, and the points of the curve.
+CURVE_POINTS, CURVE = 20_000, 200
+
+
+@dataclass(frozen=True)
+class Curve:
+    """The distances to the ``min_samples``-th neighbour, sorted, and their knee.
+
+    Attributes
+    ----------
+    shares, distances : ndarray
+        Share of the points whose distance is at most so much.
+    knee : float
+        The distance where the curve bends from the clusters' distances to those of the noise.
+    """
+
+    shares: Matrix
+    distances: Matrix
+    knee: float
+
+
+def k_distance_curve(points: Matrix, min_samples: int) -> Curve:
+    """Distance of a point to its ``min_samples``-th neighbour, itself being the first.
+
+    With eps at this distance the point is just a core point. At most 20,000 points are asked,
+    chosen by a hash of their coordinates, among all points.
+
+    Notes
+    -----
+    Sander et al. (1998) read eps off the first valley of this curve; here it is the point
+    farthest above the chord (Kneedle, Satopää et al. 2011, with the curve cut at 99.5 % so that a
+    few outliers do not stretch it).
+    """
+    asked = points[chosen(points, CURVE_POINTS)]
+    count = min(max(min_samples, 2), len(points))
+    distances = np.sort(cKDTree(points).query(asked, k=[count], workers=-1)[0][:, 0])
+    shares = np.linspace(0.0, 1.0, min(CURVE, len(distances)))
+    curve = np.quantile(distances, shares, method="higher")
+    return Curve(shares, curve, _rounded(_knee(distances)))
+
+
+def _knee(distances: Matrix) -> float:
+    from kneed import KneeLocator
+
+    shares = np.linspace(0.0, 0.995, CURVE)
+    curve = np.quantile(distances, shares, method="higher")
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        found = KneeLocator(shares, curve, curve="convex", direction="increasing").knee
+    knee = float(curve[np.searchsorted(shares, found)]) if found is not None else 0.0
+    positive = distances[distances > 0]
+    if knee > 0 or not len(positive):
+        return knee
+    # No bend, or one at zero where most rows are repeated: what covers nine points in ten.
+    return float(max(np.quantile(distances, 0.9, method="higher"), positive[0]))
+
+
+def _rounded(value: float) -> float:
+    """Keep four digits: no pair is then exactly eps apart, and people can read it."""
+    return float(f"{value:.4g}")
+
+
+def default_min_samples(rows: int, dimensions: int) -> int:
+    """Twice the dimensions (Sander et al. 1998), or ln(rows) if that is more.
+
+    The logarithm (Birant & Kut 2007) keeps chance from forming clusters in large noise.
+    """
+    return max(2 * dimensions, math.ceil(math.log(max(rows, 2))))
+
+
+def chosen(points: Matrix, most: int) -> NDArray[np.intp]:
+    """Positions of at most so many points, decided by their coordinates alone."""
+    if len(points) <= most:
+        return np.arange(len(points))
+    mixed = np.zeros(len(points), dtype=np.uint64)
+    for column in points.T:
+        bits = np.ascontiguousarray(column + 0.0).view(np.uint64)
+        mixed = (mixed ^ bits) * np.uint64(0x9E3779B97F4A7C15)
+        mixed ^= mixed >> np.uint64(29)
+    return np.sort(np.argpartition(mixed, most)[:most])

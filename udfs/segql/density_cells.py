@@ -1,0 +1,163 @@
+"""Assignment by cells: within eps of a core point, or noise, by an equi-join a level."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from sqlglot import exp
+
+from segql import sql
+from segql.assignment import Assignment
+from segql.cells import NOT_HERE, Level
+from segql.expressions import apply, element, variable
+from segql.features import SOURCE
+from segql.space import Matrix, Space
+
+AXES = ("x", "y", "z")
+
+
+@dataclass(frozen=True)
+class DensityCells(Assignment):
+    """A row belongs to the first level whose cell gives it a segment; else it is noise.
+
+    Parameters
+    ----------
+    space : Space
+        Of at most three coordinates.
+    centroids : ndarray of shape (k, space.size)
+        Mean of each segment, in segment_id order; distances are to these.
+    levels : sequence of Level
+    table : sqlglot expression
+        Table of the cells.
+    version : (str, int), optional
+        Name and version of the model whose rows of the table count; all of them without.
+    """
+
+    space: Space
+    centroids: Matrix
+    levels: Sequence[Level]
+    table: exp.Table
+    version: tuple[str, int] | None = None
+
+    def assigned(self, inputs: exp.Select, *, points: bool = False) -> exp.Select:
+        """Layers: the point, its cell in each level, what is found there, the first of these."""
+        coordinates = [
+            sql.alias(value, f"{sql.SCRATCH}p{index}")
+            for index, value in enumerate(self.space.coordinates())
+        ]
+        placed = sql.layer(sql.layer(inputs, *coordinates), *self._corners())
+        joined = exp.select(sql.star("placed")).from_(placed.subquery("placed", copy=False))
+        for number in range(len(self.levels)):
+            name = f"cell{number}"
+            joined = joined.select(
+                sql.alias(sql.column("segment_id", name), f"{sql.SCRATCH}cs{number}"),
+                sql.alias(sql.column("points", name), f"{sql.SCRATCH}cp{number}"),
+            ).join(
+                self._cells(number).subquery(name),
+                on=sql.both(
+                    *(
+                        sql.compare(
+                            exp.EQ,
+                            sql.column(f"{sql.SCRATCH}c{number}_{axis}", "placed"),
+                            sql.column(f"cell_{axis + 1}", name),
+                        )
+                        for axis in range(self.space.size)
+                    )
+                ),
+                join_type="left",
+            )
+        measured = sql.layer(joined, *self._distances())
+        nearest = sql.layer(
+            measured,
+            *(
+                sql.alias(
+                    exp.Anonymous(this="list_min", expressions=[sql.scratch(f"cd{number}")]),
+                    f"{sql.SCRATCH}cm{number}",
+                )
+                for number in range(len(self.levels))
+            ),
+        )
+        whole = exp.Paren(this=sql.total(sql.scratch(f"p{i}") for i in range(self.space.size)))
+        scorable = exp.Not(this=exp.Is(this=whole, expression=exp.Null()))
+        found = exp.Coalesce(
+            this=self._found(0),
+            expressions=[
+                *(self._found(number) for number in range(1, len(self.levels))),
+                sql.integer(0),
+            ],
+        )
+        return sql.layer(nearest, sql.alias(sql.case([(scorable, found)]), f"{sql.SCRATCH}segment"))
+
+    def _corners(self) -> list[exp.Expr]:
+        """Cell of the point in each level; adding 0 makes −0 the 0 that it equals."""
+        return [
+            sql.alias(
+                exp.Add(
+                    this=exp.Floor(
+                        this=sql.product(sql.scratch(f"p{axis}"), sql.number(1.0 / level.side))
+                    ),
+                    expression=sql.number(0.0),
+                ),
+                f"{sql.SCRATCH}c{number}_{axis}",
+            )
+            for number, level in enumerate(self.levels)
+            for axis in range(self.space.size)
+        ]
+
+    def _cells(self, number: int) -> exp.Select:
+        columns = [f"cell_{axis + 1}" for axis in range(self.space.size)]
+        source = sql.relation(self.table, "cells")
+        query = exp.select(
+            *(sql.column(name, "cells") for name in (*columns, "segment_id", "points"))
+        ).from_(source)
+        conditions = [sql.compare(exp.EQ, sql.column("level", "cells"), sql.integer(number))]
+        if self.version is not None:
+            name, version = self.version
+            conditions += [
+                sql.compare(exp.EQ, sql.column("model_name", "cells"), sql.string(name)),
+                sql.compare(exp.EQ, sql.column("model_version", "cells"), sql.integer(version)),
+            ]
+        return query.where(sql.both(*conditions))
+
+    def _distances(self) -> list[exp.Expr]:
+        """Squared distances to the points that the cell lists."""
+        gaps = [
+            exp.Paren(this=sql.minus(_field(variable("q"), AXES[axis]), sql.scratch(f"p{axis}")))
+            for axis in range(self.space.size)
+        ]
+        squared = sql.total(exp.Mul(this=gap, expression=gap.copy()) for gap in gaps)
+        return [
+            sql.alias(
+                apply(sql.scratch(f"cp{number}"), "q", squared.copy()), f"{sql.SCRATCH}cd{number}"
+            )
+            for number in range(len(self.levels))
+        ]
+
+    def _found(self, number: int) -> exp.Expr:
+        """Segment that a level gives: its cell's, or that of the nearest listed point."""
+        own = sql.scratch(f"cs{number}")
+        position = exp.Anonymous(
+            this="list_position",
+            expressions=[sql.scratch(f"cd{number}"), sql.scratch(f"cm{number}")],
+        )
+        listed = element(sql.scratch(f"cp{number}"), 1)
+        listed.set("expressions", [sql.scratch(f"cp{number}"), position])
+        near = exp.Nullif(this=_field(listed, "segment_id"), expression=sql.integer(NOT_HERE))
+        within = sql.compare(
+            exp.LTE, sql.scratch(f"cm{number}"), sql.number(self.levels[number].eps ** 2)
+        )
+        held = exp.Not(this=exp.Is(this=own.copy(), expression=exp.Null()))
+        return sql.case([(held, own), (within, near)])
+
+    def scalar(self, features: Sequence[str]) -> exp.Expr:
+        """A sub-query over one row, the arguments; DuckDB makes a join of it."""
+        arguments = exp.select(*(sql.alias(sql.column(name), name) for name in features))
+        source = arguments.subquery(exp.to_identifier(SOURCE, quoted=True))
+        assigned = self.assigned(self.space.inputs(source))
+        segment = exp.select(sql.scratch("segment")).from_(assigned.subquery("assigned"))
+        return exp.Subquery(this=segment)
+
+
+def _field(value: exp.Expr, name: str) -> exp.Expr:
+    return exp.Anonymous(this="struct_extract", expressions=[value, sql.string(name)])

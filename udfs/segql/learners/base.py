@@ -1,0 +1,163 @@
+"""What a learner is given and what it gives back, and how its segments are measured."""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlglot import exp
+
+from segql import sql
+from segql.assignment import Assignment
+from segql.cells import Cells
+from segql.clusterers.k_distance import Curve
+from segql.clusterers.kmeans import Problem
+from segql.clusterers.linkage import Tree
+from segql.coreset import Coreset
+from segql.engines.duckdb import DuckDBEngine
+from segql.labelled import LabelledRows, labelled
+from segql.metrics import ExactFigures, exact_figures, segment_sums
+from segql.model import Iteration
+from segql.progress import Report
+from segql.recipe import Recipe
+from segql.selection import Trial
+from segql.space import Matrix, Space
+from segql.training import Input, Request
+
+
+@dataclass(frozen=True)
+class Training:
+    """The prepared rows of a fit.
+
+    Attributes
+    ----------
+    coreset, points : Coreset, Problem
+        The weighted sample as a temporary table, and fetched in canonical order.
+    stack : ExitStack
+        Closed when the fit has ended: what must live until the model is stored goes here.
+    """
+
+    engine: DuckDBEngine
+    data: Input
+    request: Request
+    recipe: Recipe
+    space: Space
+    coreset: Coreset
+    points: Problem
+    report: Report
+    stack: ExitStack
+
+
+@dataclass(frozen=True)
+class Learned:
+    """What an algorithm has found.
+
+    Attributes
+    ----------
+    diagnostics : dict of str to (float, str)
+        Figures of this algorithm, each with the sentence that says what it is.
+    stabilities : sequence of float, optional
+        Of each segment, in segment_id order.
+    cells : Cells, optional
+        What the assignment joins with.
+    """
+
+    assignment: Assignment
+    figures: ExactFigures
+    trials: list[Trial]
+    reason: str
+    iterations: list[Iteration] = field(default_factory=list)
+    info: dict[str, Any] = field(default_factory=dict)
+    diagnostics: dict[str, tuple[float, str]] = field(default_factory=dict)
+    stabilities: list[float] | None = None
+    tree: Tree | None = None
+    curve: Curve | None = None
+    cells: Cells | None = None
+
+
+@dataclass(frozen=True)
+class Measured:
+    """Segments on all rows, numbered by size.
+
+    Attributes
+    ----------
+    figures : ExactFigures
+    centroids : ndarray of shape (k, d)
+        Means of the members, in segment_id order.
+    numbers : ndarray of int, shape (k + 1,)
+        segment_id of each provisional number; 0 stays 0.
+    """
+
+    figures: ExactFigures
+    centroids: Matrix
+    numbers: NDArray[np.intp]
+
+
+def measure(training: Training, assignment: Assignment) -> Measured:
+    """Assign all rows once, number the segments by size, then centroid, and measure them.
+
+    Parameters
+    ----------
+    training : Training
+    assignment : Assignment
+        With provisional numbers from 1; its centroids are not looked at.
+    """
+    engine, rows = training.engine, training.data.rows
+    bounds = training.space.bounds
+    with labelled(engine, training.data.source, assignment) as (source, counted):
+        sums = segment_sums(engine, source, counted, bounds, rows)
+        order = np.lexsort([*sums.means.T[::-1], -sums.sizes])
+        numbers = np.zeros(len(order) + 1, dtype=np.intp)
+        numbers[order + 1] = np.arange(1, len(order) + 1)
+        centroids = sums.means[order]
+        numbered = LabelledRows(counted.space, centroids, numbers)
+        figures = exact_figures(engine, source, numbered, bounds, rows)
+    return Measured(figures, centroids, numbers)
+
+
+def agreement(first: NDArray[np.intp], second: NDArray[np.intp], weights: Matrix) -> float:
+    """Adjusted Rand index (Hubert & Arabie 1985) of two labellings, each point by its weight."""
+    a = np.unique(first, return_inverse=True)[1]
+    b = np.unique(second, return_inverse=True)[1]
+    width = int(b.max()) + 1
+    both = np.bincount(a * width + b, weights=weights, minlength=(int(a.max()) + 1) * width)
+    joint: Matrix = both.astype(np.float64).reshape(-1, width)
+    total = float(weights.sum())
+
+    def pairs(mass: Matrix) -> float:
+        return float((mass * (mass - 1.0)).sum()) / 2.0
+
+    together, rows, columns = pairs(joint), pairs(joint.sum(axis=1)), pairs(joint.sum(axis=0))
+    expected = rows * columns / max(total * (total - 1.0) / 2.0, 1e-300)
+    highest = (rows + columns) / 2.0
+    return 1.0 if highest == expected else (together - expected) / (highest - expected)
+
+
+def prepared_points(training: Training, share: float, *, by_id: bool = False) -> Matrix:
+    """Fetch the points of all scorable rows, or of a share of them by the hash of their ids."""
+    engine, space, data = training.engine, training.space, training.data
+    carried = [sql.alias(sql.column(data.id, "source"), f"{sql.SCRATCH}id")] if by_id else []
+    inputs = space.inputs(data.source, *(carried or [sql.alias(sql.integer(0), "__segql_id")]))
+    if share < 1.0:
+        inputs = inputs.where(engine.hash_below(data.hashable, training.request.seed + 2, share))
+    names = [f"p{index}" for index in range(space.size)]
+    points = sql.layer(
+        inputs,
+        *(
+            sql.alias(value, sql.SCRATCH + name)
+            for name, value in zip(names, space.coordinates(), strict=True)
+        ),
+    )
+    whole = exp.Paren(this=sql.total(sql.scratch(name) for name in names))
+    query = (
+        exp.select(*(sql.alias(sql.scratch(name), name) for name in names))
+        .from_(points.subquery("prepared"))
+        .where(exp.Not(this=exp.Is(this=whole, expression=exp.Null())))
+    )
+    if by_id:
+        query = query.order_by(sql.scratch("id"))
+    fetched = engine.arrays(query)
+    return np.column_stack([fetched[name] for name in names]).astype(np.float64, copy=False)

@@ -1,0 +1,180 @@
+"""Fit a tree: rows or micro-clusters as leaves, a cut, and few points that name segments."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
+
+import numpy as np
+
+from segql.clusterers.kmeans import Labels, Matrix, Points
+from segql.clusterers.linkage import LINKAGES, Tree, cophenetic_correlation, fit_tree
+from segql.diagnostics import BOOTSTRAPS, quality
+from segql.errors import SegqlError, unknown
+from segql.learners.base import Learned, Training, agreement, measure
+from segql.microclusters import micro_clusters, name_segments
+from segql.named_points import NamedPoints
+from segql.selection import Trial, decide, find_elbow, parse_k
+
+#: A table of no more rows is its own tree; beyond, the leaves are so many micro-clusters.
+EXACT_ROWS, LEAVES = 5_000, 2_000
+#: Points that name segments: when the rows were all seen, and when there may be very many.
+NAMED_EXACT, NAMED = 512, 128
+#: Share of the weight that must be named as the tree does before no more points are added.
+ENOUGH = 0.99
+#: Leaves of a bootstrap.
+BOOTSTRAP_LEAVES = 500
+
+
+def check(options: dict[str, Any]) -> None:
+    """Refuse an unknown linkage and a cut that is none."""
+    if options["linkage"] not in LINKAGES:
+        raise SegqlError(unknown("linkage", options["linkage"], LINKAGES))
+    _cut(options["k"])
+
+
+def _cut(k: Any) -> float | tuple[int, int]:
+    """Read k: the height to cut at, or the range of k."""
+    if isinstance(k, Mapping):
+        height = k.get("height") if list(k) == ["height"] else None
+        is_number = isinstance(height, int | float) and not isinstance(height, bool)
+        if not is_number or not float(height or 0.0) >= 0 or height is None:
+            raise SegqlError(
+                f'k got {dict(k)!r}; accepted: {{"height": h}} with a number of at least 0, a '
+                'whole number, (min, max), or "auto"'
+            )
+        return float(height)
+    return parse_k(k)
+
+
+def learn(training: Training) -> Learned:
+    """Merge the leaves, cut the tree, and find points that name the segments in SQL."""
+    points, weights = training.points.x, training.points.w
+    request, is_exact = training.request, training.coreset.exact
+    own_tree = is_exact and len(points) <= EXACT_ROWS
+    training.report("clustering")
+    if own_tree:
+        leaves, mass, leaf = points, weights, np.arange(len(points))
+    else:
+        found = micro_clusters(points, weights, LEAVES, request.seed)
+        leaves, mass, leaf = found.points, found.weights, found.labels
+    kind = "rows" if own_tree else "micro-clusters"
+    tree = fit_tree(leaves, mass, request.linkage)
+    most = NAMED_EXACT if is_exact else NAMED
+    k, trials, reason = _choose(training, tree, leaves, mass, leaf, kind, most)
+    cut = tree.cut(k)[leaf]
+    named = name_segments(points, weights, cut, most, 1.0 if is_exact else ENOUGH)
+    training.report("measuring")
+    provisional = NamedPoints(training.space, np.zeros((k, training.space.size)),
+                              named.points, named.labels + 1)  # fmt: skip
+    measured = measure(training, provisional)
+    assignment = NamedPoints(
+        training.space, measured.centroids, named.points, measured.numbers[named.labels + 1]
+    )
+    told = named.labels[_nearest(named.points, points)]
+    diagnostics = {
+        "agreement": (
+            named.agreement,
+            "Share of the customers whose segment in SQL is the one that the tree itself gives "
+            + ("them." if is_exact else "them, on the coreset."),
+        ),
+        "agreement_ari": (
+            agreement(told, cut, weights),
+            "Adjusted Rand index of the segments in SQL and those of the tree itself.",
+        ),
+        "cophenetic_correlation": (
+            cophenetic_correlation(tree, leaves, mass),
+            "Correlation of the heights at which two leaves meet with their distance.",
+        ),
+        "cut_height": (tree.height_of(k), "Height of the last merge below the cut."),
+        "leaves": (float(tree.leaves), f"Leaves of the tree: {kind}."),
+        "micro_clusters": (
+            float(len(named.points)),
+            "Micro-clusters in SQL: a customer takes the segment of the nearest.",
+        ),
+    }
+    return Learned(
+        assignment=assignment,
+        figures=measured.figures,
+        trials=trials,
+        reason=reason,
+        info={"elbow": find_elbow([t.k for t in trials], [t.inertia for t in trials])},
+        diagnostics={name: item for name, item in diagnostics.items() if np.isfinite(item[0])},
+        tree=tree,
+    )
+
+
+def _choose(
+    training: Training,
+    tree: Tree,
+    leaves: Matrix,
+    mass: Matrix,
+    leaf: Labels,
+    kind: str,
+    most: int,
+) -> tuple[int, list[Trial], str]:
+    """Cut by height, by k, or by the rule that chooses k."""
+    wanted = _cut(training.request.k)
+    points = Points(training.points.x, training.points.w)
+    if isinstance(wanted, float):
+        low = high = int(tree.cut_at(wanted).max()) + 1
+        reason = f"cut at height {wanted:g}: {low} segments"
+        if low > most:
+            raise SegqlError(
+                f"k: height {wanted:g} leaves {low} segments; accepted: a height that leaves at "
+                f"most {most} ({tree.height_of(most):.6g} does)"
+            )
+    else:
+        low, high = wanted
+        reason = f"k = {low} was asked for"
+    distinct = len(np.unique(leaves, axis=0))
+    if low > min(distinct, most):
+        limit = f"{distinct} distinct {kind}" if distinct < most else f"room for {most} segments"
+        raise SegqlError(f"k is {low} but there are only {limit}")
+    high = min(high, distinct, most)
+    labels = {k: tree.cut(k) for k in range(low, high + 1)}
+    stable = _stabilities(leaves, mass, labels, training.request)
+    trials = [_trial(points, labels[k][leaf], stable[k]) for k in labels]
+    if low < high:
+        low, reason = decide(trials)
+    return low, trials, reason
+
+
+def _trial(points: Points, labels: Labels, stability: float) -> Trial:
+    """Measure one cut; rows that are equal are in one leaf or merged at height 0."""
+    distinct = np.zeros(points.distinct, dtype=np.intp)
+    distinct[points.positions] = labels
+    measured = quality(points, distinct)
+    return Trial(
+        k=int(labels.max()) + 1, gap=None, gap_low=None, gap_high=None, gap_error=None,
+        stability=stability, **asdict(measured),
+    )  # fmt: skip
+
+
+def _stabilities(
+    leaves: Matrix, mass: Matrix, labels: dict[int, Labels], request: Any
+) -> dict[int, float]:
+    """Weakest cluster of each cut by bootstrap Jaccard (Hennig 2007), one tree a bootstrap."""
+    scores = {k: np.zeros(k) for k in labels}
+    rng = np.random.default_rng([request.seed, 23])
+    share = mass / mass.sum()
+    for _ in range(BOOTSTRAPS):
+        drawn = rng.choice(len(leaves), min(len(leaves), BOOTSTRAP_LEAVES), p=share)
+        kept, counts = np.unique(drawn, return_counts=True)
+        if len(kept) < max(labels):
+            continue
+        again = fit_tree(leaves[kept], counts.astype(np.float64), request.linkage)
+        for k, original in labels.items():
+            pairs = np.bincount(
+                original[kept] * k + again.cut(k), weights=counts, minlength=k * k
+            ).reshape(k, k)
+            either = pairs.sum(axis=1)[:, None] + pairs.sum(axis=0)[None, :] - pairs
+            scores[k] += (pairs / np.maximum(either, 1)).max(axis=1)
+    return {k: float(found.min()) / BOOTSTRAPS for k, found in scores.items()}
+
+
+def _nearest(centers: Matrix, points: Matrix) -> Labels:
+    from scipy.spatial import cKDTree
+
+    return np.asarray(cKDTree(centers).query(points)[1])

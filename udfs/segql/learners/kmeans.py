@@ -1,0 +1,91 @@
+"""Fit k-means: the kernel on the coreset, passes over all rows, exact figures."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+import duckdb
+import numpy as np
+from sqlglot import exp
+
+from segql import coreset, sql
+from segql.clusterers.kmeans import Problem
+from segql.clusterers.polish import Polished, polish
+from segql.diagnostics import euclidean_silhouette
+from segql.engines.duckdb import DuckDBEngine
+from segql.errors import SegqlError
+from segql.learners.base import Learned, Training
+from segql.metrics import exact_figures
+from segql.model import Iteration
+from segql.selection import Trial, parse_k
+from segql.training import Request, aliased
+
+
+def check(options: dict[str, Any]) -> None:
+    """Refuse a k that is none."""
+    parse_k(options["k"])
+
+
+def learn(training: Training) -> Learned:
+    """Call the kernel, polish its centroids on all rows, and measure."""
+    engine, data, space = training.engine, training.data, training.space
+    points, request = training.points, training.request
+    training.report("clustering")
+    result = _cluster(engine, training.coreset.table, request)
+    training.report("polishing")
+    centroids = np.array(result["centroids"])
+    anchor = None if training.coreset.exact else points
+    if data.rows >= coreset.THINNED_FROM:
+        thinned = coreset.thin(engine, data.source, training.recipe, data.hashable, request.seed)
+        fewer = Problem(points.x, points.w * coreset.THINNED_SHARE)
+        try:
+            first = polish(engine, aliased(thinned), space, centroids, fewer, data.rows)
+        finally:
+            engine.drop(thinned)
+        centroids = first.assignment.centroids
+    polished = polish(engine, data.source, space, centroids, anchor, data.rows)
+    training.report("measuring")
+    euclidean = euclidean_silhouette(points, polished.assignment.centroids, request.seed)
+    figures = exact_figures(
+        engine, data.source, polished.assignment, space.bounds, data.rows, polished.sums
+    )
+    return Learned(
+        assignment=polished.assignment,
+        figures=figures,
+        trials=[Trial(**trial) for trial in result["trials"]],
+        reason=result["reason"],
+        iterations=_iterations(result["iterations"], polished),
+        info={"elbow": result["elbow"], "prefers_one": result["prefers_one"], **euclidean},
+    )
+
+
+def _cluster(engine: DuckDBEngine, table: exp.Table, request: Request) -> dict[str, Any]:
+    """Call the k-means kernel on the coreset: the same function that SQL users call."""
+    low, high = parse_k(request.k)
+    wanted = str(low) if low == high else f"[{low}, {high}]"
+    statement = (
+        f"select segql_kmeans(list(point order by point), {wanted}, "
+        f"{{seed: {request.seed}, weights: list(weight order by point)}}) from {sql.text(table)} "
+        "where point is not null"
+    )
+    try:
+        result: dict[str, Any] = engine.rows(statement)[0][0]
+    except duckdb.Error as error:
+        raise _own_error(error) from error
+    return result
+
+
+def _own_error(error: duckdb.Error) -> Exception:
+    """Bring back the sentence of an error that crossed SQL."""
+    found = re.search(r"SegqlError: (.+?)(?:\n|$)", str(error))
+    return SegqlError(found[1]) if found else error
+
+
+def _iterations(on_coreset: list[float], polished: Polished) -> list[Iteration]:
+    first = [Iteration("coreset", i, loss) for i, loss in enumerate(on_coreset, start=1)]
+    second = [
+        Iteration("all rows", i, item.inertia, item.seconds * 1000.0, item.sizes, item.radii)
+        for i, item in enumerate(polished.passes, start=1)
+    ]
+    return first + second

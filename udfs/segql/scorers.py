@@ -1,0 +1,113 @@
+"""What a model keeps to name a row's segment, when it is not the nearest centroid."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from sqlglot import exp
+
+from segql.assignment import Assignment, NearestCentroid
+from segql.cells import Level
+from segql.density_cells import DensityCells
+from segql.errors import SegqlError
+from segql.named_points import NamedPoints
+from segql.space import Matrix, Space
+
+#: Where the cells of stored models are.
+CELLS = "segql.cells"
+
+
+@dataclass(frozen=True)
+class PointScorer:
+    """Points that name a segment, see :class:`NamedPoints`."""
+
+    points: Matrix
+    labels: NDArray[np.intp]
+    reaches: Matrix | None
+
+    def assignment(self, space: Space, centroids: Matrix) -> Assignment:
+        """Assign in a space."""
+        return NamedPoints(space, centroids, self.points, self.labels, self.reaches)
+
+    def stored(self, name: str, version: int) -> Scorer:
+        """The scorer of a stored version."""
+        return self
+
+    def forgotten(self) -> Scorer:
+        """The scorer of a model that was not stored."""
+        return self
+
+    def state(self) -> dict[str, Any]:
+        """Everything learned, for the registry."""
+        return {
+            "kind": "points",
+            "points": self.points.tolist(),
+            "labels": self.labels.tolist(),
+            "reaches": None if self.reaches is None else self.reaches.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class CellScorer:
+    """Cells in a table, see :class:`DensityCells`."""
+
+    levels: tuple[Level, ...]
+    table: exp.Table | None
+    version: tuple[str, int] | None
+
+    def assignment(self, space: Space, centroids: Matrix) -> Assignment:
+        """Assign in a space."""
+        if self.table is None:
+            raise SegqlError(
+                "this model scores by a join with its cells, and those were not stored; accepted: "
+                "fit with a name"
+            )
+        return DensityCells(space, centroids, self.levels, self.table, self.version)
+
+    def stored(self, name: str, version: int) -> Scorer:
+        """The scorer of a stored version: its rows of the registry's cells."""
+        return replace(self, table=exp.to_table(CELLS), version=(name, version))
+
+    def forgotten(self) -> Scorer:
+        """The scorer of a model that was not stored: its cells are gone."""
+        return replace(self, table=None)
+
+    def state(self) -> dict[str, Any]:
+        """Everything but the cells, which are a table."""
+        return {
+            "kind": "cells",
+            "levels": [[level.eps, level.side] for level in self.levels],
+            "version": self.version,
+        }
+
+
+Scorer = PointScorer | CellScorer
+
+
+def scorer_of(assignment: Assignment) -> Scorer | None:
+    """What to keep of an assignment; None for nearest centroids, which the model has anyway."""
+    if isinstance(assignment, NamedPoints):
+        return PointScorer(assignment.points, assignment.labels, assignment.reaches)
+    if isinstance(assignment, DensityCells):
+        return CellScorer(tuple(assignment.levels), assignment.table, assignment.version)
+    assert isinstance(assignment, NearestCentroid)
+    return None
+
+
+def scorer_from_state(state: dict[str, Any] | None) -> Scorer | None:
+    """Rebuild a scorer from the registry."""
+    if state is None:
+        return None
+    if state["kind"] == "points":
+        reaches = state["reaches"]
+        return PointScorer(
+            np.array(state["points"], dtype=np.float64),
+            np.array(state["labels"], dtype=np.intp),
+            None if reaches is None else np.array(reaches, dtype=np.float64),
+        )
+    name, version = state["version"]
+    levels = tuple(Level(eps, side) for eps, side in state["levels"])
+    return CellScorer(levels, exp.to_table(CELLS), (name, int(version)))
