@@ -13,7 +13,7 @@ from segql.microclusters import micro_clusters
 #: Rounds in which every ball finds its radius anew.
 SWEEPS = 3
 #: More balls are laid until so small a share of the points is gained by them.
-WORTHWHILE = 0.001
+WORTHWHILE = 0.0001
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from segql.clusterers.kmeans import Labels, Matrix
-from segql.grid import Grid, contained, padded
+from segql.grid import Grid, contained, distinct, padded
 
 #: A grid of more dimensions has too many neighbours a cell.
 MOST_DIMENSIONS = 3
@@ -76,8 +76,8 @@ class Cells:
     def arrow(self) -> Any:
         """The table of :data:`segql.schema.TABLES` without its version columns."""
         fields = [
-            *(pa.array(column) for column in self.points.T),
-            pa.array(self.labels, pa.int32()),
+            *(pa.array(column) for column in np.ascontiguousarray(self.points.T)),
+            pa.array(self.labels.astype(np.int32)),
         ]
         structs = pa.StructArray.from_arrays(fields, fields=list(POINT))
         is_listed = np.diff(self.starts) > 0
@@ -135,23 +135,27 @@ def _level(
         others = padded(points)[(apart > 0) & np.isfinite(apart)]
     grid = Grid(np.vstack([members, others]), side, int(np.ceil(np.sqrt(dimensions))))
     cell_of = grid.keys(members)
-    held, home = np.unique(cell_of, return_inverse=True)
+    order = np.argsort(cell_of, kind="stable")
+    members, segments, cell_of = members[order], segments[order], cell_of[order]
+    starts = np.flatnonzero(np.append(True, cell_of[1:] != cell_of[:-1]))
+    held, counts = cell_of[starts], np.diff(np.append(starts, len(cell_of)))
+    home = np.repeat(np.arange(len(held)), counts)
     # Members of one cell are of one cluster; where others are among them, all are listed.
     crowd = np.isin(held, grid.keys(others))
-    lowest = np.full(len(held), np.iinfo(np.intp).max)
-    np.minimum.at(lowest, home, segments)
-    mixed = crowd | (np.bincount(home, weights=segments != lowest[home]) > 0)
-    targets, rows, is_exact = _beside(grid, held, home, members, eps, dimensions)
+    lowest = np.minimum.reduceat(segments, starts)
+    mixed = crowd | (np.maximum.reduceat(segments, starts) != lowest)
+    targets, rows, is_exact = _beside(grid, held, starts, counts, members, eps, dimensions)
     inside = np.flatnonzero(mixed[home])
     targets = np.concatenate([targets, cell_of[inside]])
     rows = np.concatenate([rows, inside])
-    wanted = np.unique(targets)
-    foreign = np.flatnonzero(np.isin(grid.keys(others), wanted))
+    wanted = distinct(targets)
+    foreign = np.flatnonzero(contained(wanted, grid.keys(others))) if len(wanted) else np.arange(0)
     targets = np.concatenate([targets, grid.keys(others)[foreign]])
     listed = np.vstack([members[rows], others[foreign]])
     labels = np.concatenate([segments[rows], np.full(len(foreign), NOT_HERE)])
-    order = np.lexsort([labels, *listed.T[::-1], targets])
+    order = np.argsort(targets, kind="stable")
     targets, listed, labels = targets[order], listed[order], labels[order]
+    _settle(targets, listed, labels)
     starts = np.searchsorted(targets, np.append(wanted, np.iinfo(np.int64).max))
     pure = np.flatnonzero(~mixed)
     cells = np.concatenate([held[pure], wanted])
@@ -167,18 +171,29 @@ def _level(
     )
 
 
+def _settle(targets: NDArray[np.int64], listed: Matrix, labels: Labels) -> None:
+    """Sort the points of cells that list several labels: the first of equally near ones counts."""
+    starts = np.flatnonzero(np.append(True, targets[1:] != targets[:-1]))
+    if not len(targets):
+        return
+    several = np.minimum.reduceat(labels, starts) != np.maximum.reduceat(labels, starts)
+    sizes = np.diff(np.append(starts, len(targets)))
+    at = np.flatnonzero(np.repeat(several, sizes))
+    order = at[np.lexsort([labels[at], *listed[at].T[::-1], targets[at]])]
+    listed[at], labels[at] = listed[order], labels[order]
+
+
 def _beside(
     grid: Grid,
     held: NDArray[np.int64],
-    home: Labels,
+    firsts: NDArray[np.intp],
+    counts: NDArray[np.intp],
     members: Matrix,
     eps: float,
     dimensions: int,
 ) -> tuple[NDArray[np.int64], Labels, bool]:
     """Pairs of a cell without members and a member that may be within eps of a row in it."""
-    order = np.argsort(home, kind="stable")
-    counts = np.bincount(home)
-    firsts = np.cumsum(counts) - counts
+    order = np.arange(len(members))
     targets, sources = [], []
     side = 1.0 / grid.inverse
     reach = int(np.ceil(np.sqrt(dimensions)))
@@ -200,11 +215,14 @@ def _beside(
     sizes = counts[source]
     inside = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     rows = order[np.repeat(firsts[source], sizes) + inside]
-    target = np.repeat(target, sizes)
-    low = grid.corners(target) * side
-    away = np.maximum(np.maximum(low - members[rows], members[rows] - (low + side)), 0.0)
-    near = (away**2).sum(axis=1) <= eps**2 * (1.0 + 1e-9)
-    return target[near], rows[near].astype(np.intp), is_exact
+    # Squared distance from a member to the box of the cell.
+    apart = np.zeros(len(rows))
+    for low, column in zip((grid.corners(target) * side).T, members.T, strict=True):
+        begin, place = np.repeat(low, sizes), column[rows]
+        outside = np.maximum(np.maximum(begin - place, place - (begin + side)), 0.0)
+        apart += outside**2
+    near = np.flatnonzero(apart <= eps**2 * (1.0 + 1e-9))
+    return np.repeat(target, sizes)[near], rows[near].astype(np.intp), is_exact
 
 
 def _outermost(

@@ -73,7 +73,7 @@ def fit(
     min_samples : int, optional
         Neighbours, itself among them, that make a core point (DBSCAN), or the one whose distance
         is the core distance, and the smallest cluster (HDBSCAN). By default the larger of twice
-        the number of coordinates and ln(rows); HDBSCAN's clusters then hold 1 % of the rows at
+        the number of coordinates and rows^(1/4); HDBSCAN's clusters then hold 1 % of the rows at
         least. Another algorithm refuses it.
     linkage : {"ward", "average", "complete", "single"}
         Of the hierarchical algorithm.

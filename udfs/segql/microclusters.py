@@ -17,7 +17,7 @@ PATIENCE = 5
 
 @dataclass(frozen=True)
 class MicroClusters:
-    """Weighted means of near points, and which of them each point belongs to."""
+    """Centres of near points, their weight, and the nearest one of each point."""
 
     points: Matrix
     weights: Matrix
@@ -53,11 +53,12 @@ def micro_clusters(points: Matrix, weights: Matrix, size: int, seed: int) -> Mic
         drawn = reached[np.argsort(-ranks, kind="stable")[:wanted]]
         seeds = np.unique(np.vstack([seeds, points[np.sort(drawn)]]), axis=0)
     for _ in range(MOVES):
-        labels = _nearest(seeds, points)[1]
-        seeds, _ = _means(points, weights, labels)
+        seeds, _ = _means(points, weights, _nearest(seeds, points)[1])
+    # Not moved again: each point is then with the nearest.
     labels = _nearest(seeds, points)[1]
-    seeds, mass = _means(points, weights, labels)
-    return MicroClusters(seeds, mass, np.unique(labels, return_inverse=True)[1])
+    present, labels = np.unique(labels, return_inverse=True)
+    mass: Matrix = np.bincount(labels, weights=weights).astype(np.float64)
+    return MicroClusters(seeds[present], mass, labels.astype(np.intp))
 
 
 @dataclass(frozen=True)

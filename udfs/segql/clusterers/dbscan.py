@@ -17,11 +17,11 @@ from segql.grid import Grid, contained, distinct, padded, positions
 #: A grid of more dimensions has too many neighbours a cell.
 GRID_DIMENSIONS = 3
 #: Neighbours may be this much farther than the nearest ones when any within eps will do.
-SLACK = 2.0
+SLACK = 8.0
 #: Neighbours of each core point that make the first edges.
 EDGES = 8
 #: Points at a time, so that the lists of their neighbours stay small.
-BATCH = 1_000_000
+BATCH = 200_000
 
 
 @dataclass(frozen=True)
@@ -140,7 +140,9 @@ def _by_grid(points: Matrix, eps: float, min_samples: int, weights: Matrix) -> D
     if len(rest):
         reached = np.flatnonzero(_around(coarse, homes, homes[rest], dimensions))
         tree = cKDTree(near[reached])
-        is_core[rest], _ = _enough(tree, near[rest], mass[reached], eps, min_samples)
+        for start in range(0, len(rest), BATCH):
+            part = rest[start : start + BATCH]
+            is_core[part], _ = _enough(tree, near[part], mass[reached], eps, min_samples)
     cores = np.flatnonzero(is_core)
     labels = np.full(len(points), -1, dtype=np.intp)
     if len(cores):

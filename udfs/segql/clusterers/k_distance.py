@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-import warnings
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,7 +11,9 @@ from scipy.spatial import cKDTree
 from segql.clusterers.kmeans import Matrix
 
 #: Points whose distance to a neighbour makes the curve, and the points of the curve.
-CURVE_POINTS, CURVE = 20_000, 200
+CURVE_POINTS, CURVE = 10_000, 200
+#: Share of the curve in which the knee is looked for: a few outliers must not stretch it.
+CUT = 0.995
 
 
 @dataclass(frozen=True)
@@ -36,14 +36,13 @@ class Curve:
 def k_distance_curve(points: Matrix, min_samples: int) -> Curve:
     """Distance of a point to its ``min_samples``-th neighbour, itself being the first.
 
-    With eps at this distance the point is just a core point. At most 20,000 points are asked,
+    With eps at this distance the point is just a core point. At most 10,000 points are asked,
     chosen by a hash of their coordinates, among all points.
 
     Notes
     -----
-    Sander et al. (1998) read eps off the first valley of this curve; here it is the point
-    farthest above the chord (Kneedle, Satopää et al. 2011, with the curve cut at 99.5 % so that a
-    few outliers do not stretch it).
+    Sander et al. (1998) read eps off the first valley of this curve; here it is the point that is
+    farthest below the chord, both axes scaled to 1 (Satopää et al. 2011).
     """
     asked = points[chosen(points, CURVE_POINTS)]
     count = min(max(min_samples, 2), len(points))
@@ -54,14 +53,11 @@ def k_distance_curve(points: Matrix, min_samples: int) -> Curve:
 
 
 def _knee(distances: Matrix) -> float:
-    from kneed import KneeLocator
-
-    shares = np.linspace(0.0, 0.995, CURVE)
+    shares = np.linspace(0.0, CUT, CURVE)
     curve = np.quantile(distances, shares, method="higher")
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        found = KneeLocator(shares, curve, curve="convex", direction="increasing").knee
-    knee = float(curve[np.searchsorted(shares, found)]) if found is not None else 0.0
+    rise = curve[-1] - curve[0]
+    below = shares / CUT - (curve - curve[0]) / rise if rise > 0 else np.zeros(CURVE)
+    knee = float(curve[below.argmax()])
     positive = distances[distances > 0]
     if knee > 0 or not len(positive):
         return knee
@@ -75,11 +71,11 @@ def _rounded(value: float) -> float:
 
 
 def default_min_samples(rows: int, dimensions: int) -> int:
-    """Twice the dimensions (Sander et al. 1998), or ln(rows) if that is more.
+    """Twice the dimensions (Sander et al. 1998), or the fourth root of the rows if that is more.
 
-    The logarithm (Birant & Kut 2007) keeps chance from forming clusters in large noise.
+    The more rows there are, the more often a few of the noise are near each other by chance.
     """
-    return max(2 * dimensions, math.ceil(math.log(max(rows, 2))))
+    return max(2 * dimensions, round(rows**0.25))
 
 
 def chosen(points: Matrix, most: int) -> NDArray[np.intp]:

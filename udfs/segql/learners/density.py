@@ -29,7 +29,7 @@ HIERARCHY_ROWS = 50_000
 #: Smallest cluster of HDBSCAN, unless min_samples says otherwise: this share of the rows.
 SMALLEST_SHARE = 0.01
 #: Balls that score above three dimensions, and the points that they are laid on and judged by.
-BALLS, BALL_POINTS, JUDGED = 128, 20_000, 100_000
+BALLS, BALL_POINTS, JUDGED = 128, 40_000, 100_000
 #: More segments than this are no segments.
 MOST_SEGMENTS = 1_000
 

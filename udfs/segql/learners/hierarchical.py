@@ -13,15 +13,16 @@ from segql.clusterers.linkage import LINKAGES, Tree, cophenetic_correlation, fit
 from segql.diagnostics import BOOTSTRAPS, quality
 from segql.errors import SegqlError, unknown
 from segql.learners.base import Learned, Training, agreement, measure
-from segql.microclusters import micro_clusters, name_segments
+from segql.microclusters import Named, micro_clusters, name_segments
 from segql.named_points import NamedPoints
 from segql.selection import Trial, decide, find_elbow, parse_k
 
-#: A table of no more rows is its own tree; beyond, the leaves are so many micro-clusters.
-EXACT_ROWS, LEAVES = 5_000, 2_000
-#: Points that name segments: when the rows were all seen, and when there may be very many.
-NAMED_EXACT, NAMED = 512, 128
-#: Share of the weight that must be named as the tree does before no more points are added.
+#: A table of no more rows is its own tree.
+EXACT_ROWS = 5_000
+#: Micro-clusters beyond: of a table that was seen whole, and of one that may be of any size.
+LEAVES_EXACT, LEAVES = 512, 128
+#: Micro-clusters that name the segments of all rows are fewer than the leaves when a quarter of
+#: them give this share of the weight the tree's own segment.
 ENOUGH = 0.99
 #: Leaves of a bootstrap.
 BOOTSTRAP_LEAVES = 500
@@ -53,18 +54,18 @@ def learn(training: Training) -> Learned:
     points, weights = training.points.x, training.points.w
     request, is_exact = training.request, training.coreset.exact
     own_tree = is_exact and len(points) <= EXACT_ROWS
+    most = LEAVES_EXACT if is_exact else LEAVES
     training.report("clustering")
     if own_tree:
         leaves, mass, leaf = points, weights, np.arange(len(points))
     else:
-        found = micro_clusters(points, weights, LEAVES, request.seed)
+        found = micro_clusters(points, weights, most, request.seed)
         leaves, mass, leaf = found.points, found.weights, found.labels
     kind = "rows" if own_tree else "micro-clusters"
     tree = fit_tree(leaves, mass, request.linkage)
-    most = NAMED_EXACT if is_exact else NAMED
     k, trials, reason = _choose(training, tree, leaves, mass, leaf, kind, most)
+    named = _named(points, weights, tree.cut(k), leaves, leaf, most, is_exact=own_tree)
     cut = tree.cut(k)[leaf]
-    named = name_segments(points, weights, cut, most, 1.0 if is_exact else ENOUGH)
     training.report("measuring")
     provisional = NamedPoints(training.space, np.zeros((k, training.space.size)),
                               named.points, named.labels + 1)  # fmt: skip
@@ -75,7 +76,7 @@ def learn(training: Training) -> Learned:
     told = named.labels[_nearest(named.points, points)]
     diagnostics = {
         "agreement": (
-            named.agreement,
+            float(weights[told == cut].sum() / weights.sum()),
             "Share of the customers whose segment in SQL is the one that the tree itself gives "
             + ("them." if is_exact else "them, on the coreset."),
         ),
@@ -103,6 +104,27 @@ def learn(training: Training) -> Learned:
         diagnostics={name: item for name, item in diagnostics.items() if np.isfinite(item[0])},
         tree=tree,
     )
+
+
+def _named(
+    points: Matrix,
+    weights: Matrix,
+    cut: Labels,
+    leaves: Matrix,
+    leaf: Labels,
+    most: int,
+    *,
+    is_exact: bool,
+) -> Named:
+    """Micro-clusters by which SQL tells the segments apart: few, or all leaves."""
+    if is_exact:
+        return name_segments(points, weights, cut[leaf], most)
+    few = max(most // 4, int(cut.max()) + 1)
+    named = name_segments(points, weights, cut[leaf], few, ENOUGH)
+    if named.agreement >= ENOUGH:
+        return named
+    # Whoever is nearest to a leaf belongs to it.
+    return Named(leaves, cut, 1.0)
 
 
 def _choose(
