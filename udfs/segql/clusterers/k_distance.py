@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -75,7 +76,7 @@ def default_min_samples(rows: int, dimensions: int) -> int:
 
     The more rows there are, the more often a few of the noise are near each other by chance.
     """
-    return max(2 * dimensions, round(rows**0.25))
+    return max(2 * dimensions, round(math.sqrt(math.sqrt(rows))))
 
 
 def chosen(points: Matrix, most: int) -> NDArray[np.intp]:
