@@ -62,6 +62,45 @@ def state(project: Consumer) -> list[list[tuple]]:
     return [project.shop.rows(query) for query in STATE]
 
 
+OTHERS = {
+    "tree": ", algorithm='hierarchical', linkage='average', k={'height': 1.5}",
+    "dense": ", algorithm='dbscan', eps=0.15, min_samples=5",
+    "densest": ", algorithm='hdbscan', min_samples=20",
+}
+
+
+def test_every_algorithm_in_config(tmp_path: Path) -> None:
+    project = planted(tmp_path)
+    for name, options in OTHERS.items():
+        config = options + ", features=['recency', 'frequency']"
+        query = CONFIG.format(config) + " select * from {{ ref('customer_features') }}"
+        project.write(**{f"models/{name}.sql": query})
+    project.write(
+        **{
+            "models/inlined.sql": "select * from ({{ segql.predict("
+            "'dense', ref('customer_features')) }}) -- {{ ref('dense') }}"
+        }
+    )
+    project.run("run", "--exclude", "inlined")
+    project.run("run")
+    for name in OTHERS:
+        known = "select segment_key, count(*) from {} group by all order by all"
+        found = dict(project.shop.rows(known.format(name)))
+        assert sum(found.values()) == 500
+        assert len(set(found) - {"noise"}) == 5, name
+        [(algorithm, version)] = project.shop.rows(
+            f"select algorithm, model_version from segql.models where model_name = '{name}'"
+        )
+        assert version == 1
+        assert f"algorithm='{algorithm}'" in OTHERS[name]
+    assert project.shop.rows(
+        "select count(*) from dense join inlined using (customer_id)"
+        " where dense.segment_key = inlined.segment_key"
+    ) == [(500,)]
+    project.run("run", "--full-refresh", "--select", "tree", "dense", "densest")
+    assert dict(project.shop.rows("select segment_key, count(*) from densest group by all")) == found
+
+
 # -- atomic ----------------------------------------------------------------------------------
 
 

@@ -39,6 +39,15 @@ class Hierarchy:
         """Number of clusters."""
         return len(self.births)
 
+    def by_size(self) -> Hierarchy:
+        """The same clusters, numbered by their size."""
+        order = np.argsort(
+            -np.bincount(self.labels[self.labels >= 0], minlength=self.k), kind="stable"
+        )
+        numbers = np.empty(self.k + 1, dtype=np.intp)
+        numbers[order], numbers[-1] = np.arange(self.k), -1
+        return Hierarchy(numbers[self.labels], self.births[order], self.stabilities[order])
+
 
 def fit_hdbscan(points: Matrix, min_samples: int, min_cluster_size: int) -> Hierarchy:
     """Find clusters of varying density.

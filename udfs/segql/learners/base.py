@@ -12,7 +12,6 @@ from sqlglot import exp
 
 from segql import sql
 from segql.assignment import Assignment
-from segql.cells import Cells
 from segql.clusterers.k_distance import Curve
 from segql.clusterers.kmeans import Problem
 from segql.clusterers.linkage import Tree
@@ -61,8 +60,6 @@ class Learned:
         Figures of this algorithm, each with the sentence that says what it is.
     stabilities : sequence of float, optional
         Of each segment, in segment_id order.
-    cells : Cells, optional
-        What the assignment joins with.
     """
 
     assignment: Assignment
@@ -75,7 +72,6 @@ class Learned:
     stabilities: list[float] | None = None
     tree: Tree | None = None
     curve: Curve | None = None
-    cells: Cells | None = None
 
 
 @dataclass(frozen=True)

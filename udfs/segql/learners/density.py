@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import ExitStack
 from dataclasses import dataclass
 from typing import Any
 
@@ -91,10 +92,12 @@ def learn_dbscan(training: Training) -> Learned:
             cell_counts.agreement_on(points, eps, scaled),
             "Adjusted Rand index of clusters from counts of cells and exact ones, on a sample.",
         )
-        points, labels, is_core = cells.points, found.labels, found.is_core
+        points = cells.points
+        mass = cells.weights
     else:
-        exact = fit_dbscan(points, eps, scaled)
-        labels, is_core = exact.labels, exact.is_core
+        found = fit_dbscan(points, eps, scaled)
+        mass = np.ones(len(points))
+    labels, is_core = _by_mass(found.labels, mass), found.is_core
     count = int(labels.max()) + 1
     sentence = f"eps = {eps:.4g} and min_samples = {samples}"
     _check_count(count, sentence, 'a larger eps or a smaller min_samples, or eps "auto"')
@@ -118,7 +121,7 @@ def learn_hdbscan(training: Training) -> Learned:
     if request.min_samples is None:
         smallest = max(samples, int(SMALLEST_SHARE * len(points)))
     training.report("clustering")
-    found = fit_hdbscan(points, samples, smallest)
+    found = fit_hdbscan(points, samples, smallest).by_size()
     sentence = f"min_samples = {samples} and clusters of at least {smallest} rows"
     if share < 1.0:
         sentence += f" among {len(points)} that were drawn"
@@ -135,6 +138,15 @@ def learn_hdbscan(training: Training) -> Learned:
         return _by_balls(training, seen, found.k, sentence, diagnostics, curve, stabilities)
     laid = make_cells(_levels(points, found.labels, found.births), points)
     return _by_cells(training, laid, found.k, sentence, diagnostics, curve, stabilities)
+
+
+def _by_mass(labels: Labels, mass: Matrix) -> Labels:
+    """Number clusters by what they hold, so that hardly any has to change its number later."""
+    held = np.flatnonzero(labels >= 0)
+    order = np.argsort(-np.bincount(labels[held], weights=mass[held]), kind="stable")
+    numbers = np.empty(len(order) + 1, dtype=np.intp)
+    numbers[order], numbers[-1] = np.arange(len(order)), -1
+    return np.asarray(numbers[labels])
 
 
 def _levels(points: Matrix, labels: Labels, births: Matrix) -> list[tuple[float, Matrix, Labels]]:
@@ -193,20 +205,22 @@ def _by_cells(
     """Score by an equi-join with the cells."""
     training.report("measuring")
     engine, space = training.engine, training.space
-    table = engine.upload(laid.arrow(), "cells")
-    try:
+    with ExitStack() as stack:
+        table = engine.upload(laid.arrow(), "cells")
+        stack.callback(engine.drop, table)
         provisional = DensityCells(space, np.zeros((count, space.size)), laid.levels, table)
         measured = measure(training, provisional)
-    finally:
-        engine.drop(table)
-    numbered = laid.renumbered(measured.numbers)
-    table = engine.upload(numbered.arrow(), "cells")
-    training.stack.callback(engine.drop, table)
+        if np.array_equal(measured.numbers, np.arange(count + 1)):
+            training.stack.callback(engine.drop, table)
+            stack.pop_all()
+        else:
+            table = engine.upload(laid.renumbered(measured.numbers).arrow(), "cells")
+            training.stack.callback(engine.drop, table)
     diagnostics["cells"] = (float(len(laid.level)), "Cells that rows are looked up in.")
     return _learned(
         training,
         DensityCells(space, measured.centroids, laid.levels, table),
-        measured, count, sentence, diagnostics, curve, stabilities, numbered,
+        measured, count, sentence, diagnostics, curve, stabilities,
     )  # fmt: skip
 
 
@@ -253,7 +267,7 @@ def _by_balls(
     assignment = NamedPoints(space, measured.centroids, balls.centers,
                              measured.numbers[balls.labels + 1], balls.radii)  # fmt: skip
     return _learned(
-        training, assignment, measured, count, sentence, diagnostics, curve, stabilities, None
+        training, assignment, measured, count, sentence, diagnostics, curve, stabilities
     )
 
 
@@ -266,7 +280,6 @@ def _learned(
     diagnostics: dict[str, tuple[float, str]],
     curve: Curve,
     stabilities: list[float] | None,
-    cells: Cells | None,
 ) -> Learned:
     noise = measured.figures.metrics["noise_share"]
     diagnostics["noise_share"] = (noise, "Share of the customers that belong to no segment.")
@@ -283,5 +296,4 @@ def _learned(
         diagnostics=diagnostics,
         stabilities=None if ordered is None else ordered.tolist(),
         curve=curve,
-        cells=cells,
     )
