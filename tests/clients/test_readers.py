@@ -17,6 +17,16 @@ import segql
 from segql.functions.macros import LONG_TABLES
 
 Ask = Callable[..., list[dict[str, Any]]]
+#: Models of the other algorithms, with features that fit them.
+NUMBERS = ["recency", "frequency", "monetary"]
+OTHERS: dict[str, dict[str, Any]] = {
+    "tree": {"algorithm": "hierarchical", "k": 4},
+    "dense": {"algorithm": "dbscan", "features": NUMBERS},
+    "wide": {"algorithm": "dbscan"},
+    "densest": {"algorithm": "hdbscan", "features": NUMBERS, "min_samples": 5},
+}
+#: Long tables that only some algorithms fill.
+PARTICULAR = {"dendrogram": "tree", "k_distances": "dense", "diagnostics": "densest"}
 OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
 
 
@@ -32,6 +42,10 @@ def shop(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]
         segql.fit(con, "customer_features", id="customer_id", name="customers", k=3)
         segql.fit(con, "customer_features", id="customer_id", name="customers", k=(2, 5), pca=3)
         segql.fit(con, "customer_features", id="customer_id", name='it\'s "B"', k=2)
+        for name, options in OTHERS.items():
+            segql.fit(con, "customer_features", id="customer_id", name=name, **options)
+            scored = segql.predict(con, name, "customer_features")
+            answers[name, None] = labels_of(predictions(scored, "customer_id"))
         for name, version in (("customers", None), ("customers", 1), ('it\'s "B"', None)):
             scored = predictions(
                 segql.predict(con, name, "customer_features", version=version), "customer_id"
@@ -119,6 +133,23 @@ def test_a_model_with_quotes_in_its_name(ask: Ask, shop: tuple[Path, dict[str, A
     assert len(ask("from segql.segments('it''s \"B\"')")) == 2
 
 
+@pytest.mark.parametrize("name", list(OTHERS))
+def test_other_algorithms_score_without_python(
+    ask: Ask, shop: tuple[Path, dict[str, Any]], name: str
+) -> None:
+    rows = ask(f"from segql.predict('{name}', 'customer_features') order by customer_id")
+    assert [row["segment_id"] for row in rows] == shop[1][name, None]
+    used = ask(f"from segql.feature_info('{name}') where used order by position")
+    arguments = ", ".join(f'"{row["input"]}" := "{row["input"]}"' for row in used)
+    scalar = ask(
+        f"select segql.{name}_segment({arguments}) as s, "
+        f"segql.{name}_segment_key({arguments}) as k from customer_features order by customer_id"
+    )
+    assert [row["s"] for row in scalar] == [row["segment_id"] for row in rows]
+    assert [row["k"] for row in scalar] == [row["segment_key"] for row in rows]
+    assert len({row["segment_key"] for row in rows}) > 1
+
+
 def test_evaluate_gives_the_stored_figures(ask: Ask, shop: tuple[Path, dict[str, Any]]) -> None:
     [figures] = ask("from segql.evaluate('customers')")
     assert figures == pytest.approx(shop[1]["metrics"], rel=1e-12)
@@ -127,6 +158,10 @@ def test_evaluate_gives_the_stored_figures(ask: Ask, shop: tuple[Path, dict[str,
 
 @pytest.mark.parametrize("table", LONG_TABLES)
 def test_long_tables(ask: Ask, shop: tuple[Path, dict[str, Any]], table: str) -> None:
+    if table in PARTICULAR:
+        assert ask(f"from segql.{table}('customers')") == []
+        assert len(ask(f"from segql.{table}('{PARTICULAR[table]}')")) > 3
+        return
     current = ask(f"from segql.{table}('customers')")
     stored = ask(
         f"select * exclude (model_name, model_version) from segql.{table} "

@@ -83,7 +83,7 @@ def test_every_algorithm_in_config(tmp_path: Path) -> None:
     )
     project.run("run", "--exclude", "inlined")
     project.run("run")
-    for name in OTHERS:
+    for name, options in OTHERS.items():
         known = "select segment_key, count(*) from {} group by all order by all"
         found = dict(project.shop.rows(known.format(name)))
         assert sum(found.values()) == 500
@@ -92,13 +92,15 @@ def test_every_algorithm_in_config(tmp_path: Path) -> None:
             f"select algorithm, model_version from segql.models where model_name = '{name}'"
         )
         assert version == 1
-        assert f"algorithm='{algorithm}'" in OTHERS[name]
+        assert f"algorithm='{algorithm}'" in options
     assert project.shop.rows(
         "select count(*) from dense join inlined using (customer_id)"
         " where dense.segment_key = inlined.segment_key"
     ) == [(500,)]
     project.run("run", "--full-refresh", "--select", "tree", "dense", "densest")
-    assert dict(project.shop.rows("select segment_key, count(*) from densest group by all")) == found
+    assert (
+        dict(project.shop.rows("select segment_key, count(*) from densest group by all")) == found
+    )
 
 
 # -- atomic ----------------------------------------------------------------------------------
