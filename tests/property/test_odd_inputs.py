@@ -7,6 +7,7 @@ import math
 from typing import Any
 
 import duckdb
+import pandas as pd
 import pytest
 from hypothesis import HealthCheck, assume, event, given, settings
 from hypothesis import strategies as st
@@ -15,6 +16,14 @@ from support import labels_of, predictions, registry_picture, scratch_objects
 import segql
 from segql import sql
 
+#: Options that let each algorithm find something in a few rows.
+ALGORITHMS: dict[str, dict[str, Any]] = {
+    "kmeans": {"k": 3},
+    "hierarchical": {"k": 3, "linkage": "average"},
+    "dbscan": {"eps": 1.2, "min_samples": 2},
+    "hdbscan": {"min_samples": 2},
+}
+algorithms = st.sampled_from(list(ALGORITHMS))
 SETTINGS = settings(
     max_examples=25,
     deadline=None,
@@ -102,7 +111,8 @@ def check_scores(
     assert list(python[id_column]) == ids
     expected = labels_of(python)
     assert [label is not None for label in expected] == scorable
-    assert all(label is None or 1 <= label <= fitted.k for label in expected)
+    least = 1 if fitted.algorithm in ("kmeans", "hierarchical") else 0
+    assert all(label is None or least <= label <= fitted.k for label in expected)
     as_text = sql.text(sql.string(model))
     target = sql.text(sql.string(quoted(table)))
     macro = predictions(con.sql(f"from segql.predict({as_text}, {target})"), id_column)
@@ -117,9 +127,12 @@ def check_scores(
     for label, distance, confidence in zip(
         expected, python["distance"], python["confidence"], strict=True
     ):
-        if label is not None:
+        if label:
             assert distance >= 0
             assert 0 <= confidence <= 1
+        else:
+            assert pd.isna(distance)
+            assert pd.isna(confidence)
 
 
 @SETTINGS
@@ -128,8 +141,11 @@ def check_scores(
     columns=st.lists(names, min_size=2, max_size=4),
     table=names,
     model=names,
+    algorithm=algorithms,
 )
-def test_odd_names(id_column: str, columns: list[str], table: str, model: str) -> None:
+def test_odd_names(
+    id_column: str, columns: list[str], table: str, model: str, algorithm: str
+) -> None:
     assume(distinct([id_column, *columns]))
     assume(model.strip() and table.strip())
     with duckdb.connect() as con:
@@ -147,7 +163,10 @@ def test_odd_names(id_column: str, columns: list[str], table: str, model: str) -
         for index, name in enumerate(columns):
             data[name] = (kinds[index % 4], [makers[index % 4](i) for i in range(size)])
         create(con, table, data)
-        fitted = segql.fit(con, quoted(table), id=id_column, name=model, k=3, features=columns)
+        fitted = segql.fit(
+            con, quoted(table), id=id_column, name=model, features=columns, algorithm=algorithm,
+            **ALGORITHMS[algorithm],
+        )  # fmt: skip
         assert fitted.recipe.names == columns
         check_scores(con, model, table, id_column, [True] * size)
         assert con.execute("from witness").fetchall() == [(1,)]
@@ -173,9 +192,9 @@ text_options = st.sampled_from(
 )  # fmt: skip
 
 
-@settings(SETTINGS, max_examples=60)
-@given(data=st.data(), size=st.integers(4, 30), k=st.integers(1, 4))
-def test_odd_values(data: st.DataObject, size: int, k: int) -> None:
+@settings(SETTINGS, max_examples=120)
+@given(data=st.data(), size=st.integers(4, 30), k=st.integers(1, 4), algorithm=algorithms)
+def test_odd_values(data: st.DataObject, size: int, k: int, algorithm: str) -> None:
     """Values as no shop should have them, in every recipe; the fit is refused or right."""
     x = data.draw(st.lists(doubles, min_size=size, max_size=size))
     g = data.draw(st.lists(texts, min_size=size, max_size=size))
@@ -193,7 +212,12 @@ def test_odd_values(data: st.DataObject, size: int, k: int) -> None:
         )  # fmt: skip
         features = {"x": x_options, "g": g_options, "b": {}, "w": {}}
         try:
-            segql.fit(con, "t", id="id", name="m", k=k, features=features)
+            options = ALGORITHMS[algorithm]
+            if "k" in options:
+                options = options | {"k": k}
+            segql.fit(
+                con, "t", id="id", name="m", features=features, algorithm=algorithm, **options
+            )
         except segql.SegqlError as error:
             event(f"refused: {str(error)[:30]}")
             assert registry_picture(con) == {"rows": {}, "macros": []}
