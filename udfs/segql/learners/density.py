@@ -85,6 +85,12 @@ def learn_dbscan(training: Training) -> Learned:
                 + (": the knee of the k-distance curve." if request.eps == "auto" else ".")),
         "min_samples": (float(samples), "Neighbours, itself among them, of a core point."),
     }  # fmt: skip
+    if share < 1.0:
+        diagnostics["sample_rows"] = (
+            float(len(points)),
+            "Rows that were drawn: "
+            + ("eps was read off them." if counted else "core points were looked for among them."),
+        )
     if counted:
         cells = cell_counts.count_cells(training, eps)
         found = cell_counts.fit_cells(cells, eps, samples)
