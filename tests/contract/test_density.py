@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from pathlib import Path
 from typing import Any
 
 import duckdb
@@ -20,6 +21,8 @@ from segql.clusterers.dbscan import fit_dbscan
 from segql.clusterers.k_distance import k_distance_curve
 from segql.learners import density
 from segql.model import Model
+
+OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
 
 
 def shop(seed: int, size: int, width: int, noise: float = 0.1) -> Matrix:
@@ -317,6 +320,101 @@ def test_bad_options_are_refused_by_name(
         " or schema_name = 'segql'"
     ).fetchall()[0]
     assert left == (0,)
+
+
+def test_the_edge_of_eps_is_inside(con: duckdb.DuckDBPyConnection) -> None:
+    store(con, np.array([[-2.0], [-1.0], [0.0], [3.0]]))
+    features = {"x0": {"transform": "none", "scale": "none"}}
+    segql.fit(
+        con, "train", id="id", name="m", features=features, algorithm="dbscan", eps=1.0,
+        min_samples=3,
+    )  # fmt: skip
+    assert segments(con).tolist() == [1, 1, 1, 0]
+
+
+def test_numbers_of_numpy_are_numbers(con: duckdb.DuckDBPyConnection) -> None:
+    store(con, shop(1, 300, 2))
+    given = fit(con, 2, "dbscan", eps=np.float32(0.25), min_samples=np.int64(5))
+    assert given.diagnostics["min_samples"][0] == 5
+    for eps in (np.array([1.0, 2.0]), 1e-200, True, 10**400):
+        with pytest.raises(segql.SegqlError, match=r"^eps got "):
+            fit(con, 2, "dbscan", eps=eps)
+
+
+def test_an_attached_model_is_right_or_refuses(tmp_path: Path) -> None:
+    expected = {}
+    for name, sign in (("a", 1.0), ("b", -1.0)):
+        with duckdb.connect(str(tmp_path / f"{name}.duckdb"), config=OPEN_STORAGE) as con:
+            store(con, shop(1, 600, 2) * [1.0, sign])
+            fit(con, 2, "dbscan", eps=0.25)
+            expected[name] = segments(con).tolist()
+    with duckdb.connect(str(tmp_path / "b.duckdb")) as con:
+        con.execute(f"attach '{tmp_path / 'a.duckdb'}' as a (read_only)")
+        for query in (
+            "select a.segql.m_segment(x0, x1) from a.main.train",
+            "select segment_id from a.segql.m_predict('a.main.train')",
+        ):
+            with pytest.raises(duckdb.Error, match="not in the current database"):
+                con.sql(query).fetchall()
+        con.execute("use a")
+        con.sql("select a.segql.m_segment(x0, x1) from a.main.train").fetchall()
+        con.execute("use b")
+        assert segments(con).tolist() == expected["b"]
+
+
+def test_small_clusters_keep_a_ball(con: duckdb.DuckDBPyConnection) -> None:
+    rng = np.random.default_rng(0)
+    centers = rng.uniform(-60, 60, (40, 4))
+    store(con, centers[np.arange(2000) % 40] + rng.normal(size=(2000, 4)) * 0.3)
+    model = fit(con, 4, "dbscan", eps=0.06, min_samples=5)
+    theirs = DBSCAN(eps=0.06, min_samples=5).fit(points(con, model, "train")).labels_
+    ours = segments(con)
+    assert model.k == 40
+    assert adjusted_rand_score(theirs, ours) > 0.999
+    assert model.diagnostics["agreement"][0] == pytest.approx((ours > 0).mean(), abs=1e-3)
+    assert min(segment.customers for segment in model.segments) > 0
+
+
+def test_very_many_densities_are_scored_by_balls(con: duckdb.DuckDBPyConnection) -> None:
+    store(con, shop(1, 200, 2))
+    model = fit(con, 2, "hdbscan", min_samples=2)
+    assert model.diagnostics["balls"][0] >= model.k > density.LEVELS
+    assert model.diagnostics["agreement_ari"][0] > 0.95
+
+
+def test_ties_are_measured_and_infinite_stability_is_null(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    rng = np.random.default_rng(0)
+    store(con, rng.integers(0, 12, (265, 2)).astype(float))
+    model = fit(con, 2, "hdbscan", min_samples=6)
+    space = points(con, model, "train")
+    theirs = HDBSCAN(min_cluster_size=6, min_samples=6, copy=True).fit(space).labels_
+    measured = adjusted_rand_score(theirs, segments(con))
+    assert model.diagnostics["agreement_ari"][0] == pytest.approx(measured, abs=0.02)
+    assert all(s.stability is None or np.isfinite(s.stability) for s in model.segments)
+
+
+def test_cells_are_printed_for_duckdb_only(con: duckdb.DuckDBPyConnection) -> None:
+    store(con, shop(1, 300, 2))
+    model = fit(con, 2, "dbscan", eps=0.25)
+    assert "segql.cells" in model.sql()
+    with pytest.raises(segql.SegqlError, match="dialect got 'snowflake'"):
+        model.sql(dialect="snowflake")
+
+
+def test_what_was_seen_is_said(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    store(con, shop(1, 3000, 2))
+    seen = "select is_exact, coreset_rows from segql.models order by model_version"
+    fit(con, 2, "dbscan", eps=0.2)
+    monkeypatch.setattr(density, "HIERARCHY_ROWS", 800)
+    fit(con, 2, "hdbscan")
+    (first, second) = con.sql(seen).fetchall()
+    assert first == (True, 3000)
+    assert not second[0]
+    assert 600 < second[1] < 1000
 
 
 @pytest.mark.parametrize("algorithm", ["dbscan", "hdbscan", "hierarchical"])

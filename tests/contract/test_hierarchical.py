@@ -107,6 +107,23 @@ def test_k_auto_finds_planted_groups(con: duckdb.DuckDBPyConnection) -> None:
     assert con.sql("select bool_and(gap is null) from segql.trials('m')").fetchall()[0] == (True,)
 
 
+def test_few_rows_may_have_stable_groups(con: duckdb.DuckDBPyConnection) -> None:
+    near = [[0.0, 0.0], [0.0, 1.0], [1.0, 0.0]]
+    store(con, np.array(near + [[x + 100, y + 100] for x, y in near]))
+    model = fit(con, 2)
+    assert model.k == 2
+    assert "among the stable k" in model.reason
+
+
+def test_every_segment_is_named_as_the_tree_does(con: duckdb.DuckDBPyConnection) -> None:
+    rng = np.random.default_rng(4)
+    store(con, np.vstack([rng.normal(0, 1, (6000, 2)), [[20.0, 20], [-20, 20], [20, -20]]]))
+    model = fit(con, 2, linkage="single", k=4)
+    told = predictions(segql.predict(con, "m", "train"))["segment_id"].to_numpy()
+    assert len(set(told[-3:])) == 3
+    assert model.diagnostics["agreement_ari"][0] == 1.0
+
+
 def test_scalar_table_and_portable_expression_agree(con: duckdb.DuckDBPyConnection) -> None:
     store(con, blobs(3, 800, 3, 4, 1.2))
     model = fit(con, 3, k=5)

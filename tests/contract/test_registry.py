@@ -87,6 +87,22 @@ def test_the_next_fit_migrates_an_older_registry(shop_file: Path, joined: bool) 
         )
 
 
+def test_an_older_registry_is_read_as_it_is(shop_file: Path) -> None:
+    with duckdb.connect(str(shop_file), config=OPEN_STORAGE) as con:
+        make_rows(con)
+        metrics = fit(con, 3).metrics
+        con.execute("alter table segql.segments drop column stability")
+        for table in ("diagnostics", "dendrogram", "k_distances", "cells"):
+            con.execute(f"drop table segql.{table}")
+        con.execute("update segql.registry_info set schema_version = 2")
+    with duckdb.connect(str(shop_file), read_only=True) as con:
+        old = segql.load(con, "m")
+        assert old.diagnostics == {}
+        assert [segment.stability for segment in old.segments] == [None] * 3
+        assert segql.evaluate(con, "m", "t") == pytest.approx(metrics)
+        assert len(segql.predict(con, "m", "t").fetchall()) == 60
+
+
 def test_a_registry_without_a_version_is_older(con: duckdb.DuckDBPyConnection) -> None:
     make_rows(con)
     fit(con, 3)

@@ -58,8 +58,8 @@ class Assignment(ABC):
     def expression(self) -> exp.Expr:
         """segment_id as one expression that any engine reads, over the columns of the source."""
         raise SegqlError(
-            "this model is scored by a join with its cells, which is no expression; "
-            "accepted: form 'query' in DuckDB, or pca=… and another algorithm"
+            "this model is scored by a join with its cells, which is no expression; accepted: "
+            "form 'query'"
         )
 
     def squared_norm(self) -> exp.Expr:

@@ -14,6 +14,8 @@ from segql.microclusters import micro_clusters
 SWEEPS = 3
 #: More balls are laid until so small a share of the points is gained by them.
 WORTHWHILE = 0.0001
+#: A ball's squared radius is so much larger than needed, where nothing is in the way.
+MARGIN = 0.05
 
 
 @dataclass(frozen=True)
@@ -104,19 +106,30 @@ def _sized(points: Matrix, labels: Labels, centers: Matrix, owners: Labels) -> B
             inside[:, ball] = squared[:, ball] <= reach[ball]
             holders += inside[:, ball]
     kept = inside.any(axis=0)
+    for label in np.setdiff1d(owners, owners[kept]):
+        # Others hold all of its members: the ball that holds most of them stays all the same.
+        own = np.flatnonzero(owners == label)
+        reach[own] = [_radius(squared[:, b], order[:, b], worth[:, b]) for b in own]
+        held = (squared[:, own] <= reach[own]) & (labels == label)[:, None]
+        widest = own[int(held.sum(axis=0).argmax())]
+        kept[widest] = True
+        reach[widest] = max(reach[widest], 0.0)
     return Balls(centers[kept], owners[kept].astype(np.intp), np.sqrt(reach[kept]))
 
 
 def _radius(squared: Matrix, order: Labels, gain: Labels) -> float:
-    """Squared radius with the largest gain, half way to the next point; −1 holds nothing."""
+    """Squared radius with the largest gain, half way to what must stay out; −1 holds nothing."""
     gained = np.cumsum(gain[order])
     best = int(gained.argmax())
     if gained[best] <= 0:
         return -1.0
-    own = squared[order[best]]
+    own = float(squared[order[best]])
     after = gain[order[best + 1 :]]
-    following = best + 1 + int(np.argmax(after != 0)) if after.any() else best
-    return float((own + squared[order[following]]) / 2.0)
+    # Wider than the last one held, which rounding must not put outside.
+    wider = own * (1.0 + MARGIN) if own > 0 else MARGIN * float(squared[order[-1]])
+    if not after.any():
+        return wider
+    return min(wider, (own + float(squared[order[best + 1 + int(np.argmax(after != 0))]])) / 2.0)
 
 
 def _right(balls: Balls, points: Matrix, labels: Labels) -> float:

@@ -133,7 +133,7 @@ def _level(
         # Members are told by their distance 0 to a member.
         apart = cKDTree(members).query(padded(points), distance_upper_bound=eps)[0]
         others = padded(points)[(apart > 0) & np.isfinite(apart)]
-    grid = Grid(np.vstack([members, others]), side, int(np.ceil(np.sqrt(dimensions))))
+    grid = Grid(np.vstack([members, others]), side, _reach(dimensions))
     cell_of = grid.keys(members)
     order = np.argsort(cell_of, kind="stable")
     members, segments, cell_of = members[order], segments[order], cell_of[order]
@@ -171,6 +171,11 @@ def _level(
     )
 
 
+def _reach(dimensions: int) -> int:
+    """Cells between a point and the farthest one that holds a point at eps itself."""
+    return int(np.sqrt(dimensions) * (1.0 + 1e-8)) + 1
+
+
 def _settle(targets: NDArray[np.int64], listed: Matrix, labels: Labels) -> None:
     """Sort the points of cells that list several labels: the first of equally near ones counts."""
     starts = np.flatnonzero(np.append(True, targets[1:] != targets[:-1]))
@@ -196,7 +201,7 @@ def _beside(
     order = np.arange(len(members))
     targets, sources = [], []
     side = 1.0 / grid.inverse
-    reach = int(np.ceil(np.sqrt(dimensions)))
+    reach = _reach(dimensions)
     for offset in itertools.product(*[range(-reach, reach + 1)] * dimensions):
         away = np.array([*offset, *[0] * (3 - dimensions)])
         gap = np.maximum(np.abs(away) - 1, 0) * side

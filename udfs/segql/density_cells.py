@@ -18,6 +18,15 @@ AXES = ("x", "y", "z")
 
 
 @dataclass(frozen=True)
+class Stored:
+    """A model of the registry: its name, version, and what tells it from one of another file."""
+
+    name: str
+    version: int
+    mark: str
+
+
+@dataclass(frozen=True)
 class DensityCells(Assignment):
     """A row belongs to the first level whose cell gives it a segment; else it is noise.
 
@@ -30,15 +39,15 @@ class DensityCells(Assignment):
     levels : sequence of Level
     table : sqlglot expression
         Table of the cells.
-    version : (str, int), optional
-        Name and version of the model whose rows of the table count; all of them without.
+    stored : Stored, optional
+        The model whose rows of the table count; all of them without.
     """
 
     space: Space
     centroids: Matrix
     levels: Sequence[Level]
     table: exp.Table
-    version: tuple[str, int] | None = None
+    stored: Stored | None = None
 
     def assigned(self, inputs: exp.Select, *, points: bool = False) -> exp.Select:
         """Layers: the point, its cell in each level, what is found there, the first of these."""
@@ -84,7 +93,7 @@ class DensityCells(Assignment):
             this=self._found(0),
             expressions=[
                 *(self._found(number) for number in range(1, len(self.levels))),
-                sql.integer(0),
+                self._noise(),
             ],
         )
         return sql.layer(nearest, sql.alias(sql.case([(scorable, found)]), f"{sql.SCRATCH}segment"))
@@ -112,13 +121,37 @@ class DensityCells(Assignment):
             *(sql.column(name, "cells") for name in (*columns, "segment_id", "points"))
         ).from_(source)
         conditions = [sql.compare(exp.EQ, sql.column("level", "cells"), sql.integer(number))]
-        if self.version is not None:
-            name, version = self.version
-            conditions += [
-                sql.compare(exp.EQ, sql.column("model_name", "cells"), sql.string(name)),
-                sql.compare(exp.EQ, sql.column("model_version", "cells"), sql.integer(version)),
-            ]
-        return query.where(sql.both(*conditions))
+        return query.where(sql.both(*conditions, *self._own()))
+
+    def _own(self) -> list[exp.Expr]:
+        """Conditions for the rows of the model."""
+        if self.stored is None:
+            return []
+        return [
+            sql.compare(exp.EQ, sql.column("model_name", "cells"), sql.string(self.stored.name)),
+            sql.compare(
+                exp.EQ, sql.column("model_version", "cells"), sql.integer(self.stored.version)
+            ),
+            sql.compare(exp.EQ, sql.column("mark", "cells"), sql.string(self.stored.mark)),
+        ]
+
+    def _noise(self) -> exp.Expr:
+        """0, or an error where the model's cells are in another file than the current one.
+
+        A macro reads the tables of the current database, not those of the file that it is in.
+        """
+        if self.stored is None:
+            return sql.integer(0)
+        source = sql.relation(self.table, "cells")
+        count = exp.select(exp.Count(this=exp.Star())).from_(source).where(sql.both(*self._own()))
+        here = sql.compare(exp.GT, exp.Subquery(this=count), sql.integer(0))
+        said = (
+            f"segql: the cells of model {self.stored.name!r} are not in the current database; "
+            "say USE with the one that the model is in"
+        )
+        fail = exp.Anonymous(this="error", expressions=[sql.string(said)])
+        integer = exp.DataType.build("int")
+        return sql.case([(here, sql.integer(0))], exp.Cast(this=fail, to=integer))
 
     def _distances(self) -> list[exp.Expr]:
         """Squared distances to the points that the cell lists."""

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 from sqlglot import exp
 
@@ -75,6 +76,36 @@ def labelled(
         yield sql.relation(table, SOURCE), LabelledRows(stored, assignment.centroids)
     finally:
         engine.drop(table)
+
+
+def told(
+    engine: DuckDBEngine, points: Matrix, assign: Callable[[Space], Assignment]
+) -> NDArray[np.intp]:
+    """Segment of each point as SQL says it.
+
+    Parameters
+    ----------
+    engine : DuckDBEngine
+    points : ndarray of shape (n, d)
+    assign : callable
+        Gives the assignment in the space of the points themselves.
+    """
+    names = [f"p{index}" for index in range(points.shape[1])]
+    columns = {name: np.ascontiguousarray(points[:, i]) for i, name in enumerate(names)}
+    rows = pa.table({"position": np.arange(len(points)), **columns})
+    table = engine.upload(rows, "points")
+    try:
+        space = Space([_axis(name) for name in names])
+        assigned = assign(space).assigned(space.inputs(sql.relation(table, SOURCE)))
+        query = exp.select(
+            sql.column("position"), sql.alias(sql.scratch("segment"), "segment")
+        ).from_(assigned.subquery("assigned"))
+        found = engine.arrays(query)
+    finally:
+        engine.drop(table)
+    segments = np.zeros(len(points), dtype=np.intp)
+    segments[found["position"].astype(np.intp)] = found["segment"]
+    return segments
 
 
 def _axis(name: str) -> Dimension:

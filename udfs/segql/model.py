@@ -19,7 +19,7 @@ from segql.errors import SegqlError, unknown
 from segql.expressions import unqualified
 from segql.features import SOURCE, CategoryFeature, NumberFeature
 from segql.recipe import Recipe
-from segql.scorers import Scorer, scorer_from_state
+from segql.scorers import CellScorer, Scorer, scorer_from_state
 from segql.selection import Trial
 from segql.space import Matrix, Projection, Space, projection_from_state, projection_state
 
@@ -243,6 +243,11 @@ class Model:
             raise SegqlError(unknown("form", form, FORMS))
         if form == "expression":
             return sql.text(unqualified(self.assignment.expression()), dialect)
+        if isinstance(self.scorer, CellScorer) and dialect != "duckdb":
+            raise SegqlError(
+                f"dialect got {dialect!r}, but model {self.name!r} is scored by a join with its "
+                "cells in DuckDB; accepted: 'duckdb'"
+            )
         source = sql.relation(exp.to_table(relation, dialect=dialect), SOURCE)
         return sql.text(self.predict_query(source, [sql.column(self.id)]), dialect)
 

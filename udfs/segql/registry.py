@@ -9,7 +9,7 @@ from typing import Any
 from segql import schema, sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
-from segql.functions.macros import model_macros, scalar_expressions, score_select
+from segql.functions.macros import SCHEMA_VERSION, model_macros, scalar_expressions, score_select
 from segql.metrics import METRICS
 from segql.model import Iteration, Model, Segment, feature_rows
 from segql.scorers import CELLS, CellScorer
@@ -104,11 +104,14 @@ class Registry:
             raise UnknownModelError(f"model {name!r}: {unknown('version', version, known)}")
         number, reason, state, options, relation, seed, *metrics = row
         arguments: list[Any] = [name, number]
+        # An older segql has left fewer columns and tables; the next fit brings them up to date.
+        is_old = schema.version(self.engine) != SCHEMA_VERSION
+        stability = "null as stability" if is_old else "stability"
         segments = [
             Segment(*item)
             for item in self.engine.rows(
                 "select segment_id, segment_key, customers, share, mean_squared_distance, "
-                "silhouette, stability from segql.segments "
+                f"silhouette, {stability} from segql.segments "
                 "where model_name = ? and model_version = ? order by segment_id",
                 arguments,
             )
@@ -136,14 +139,18 @@ class Registry:
                 arguments,
             )
         ]
-        diagnostics = {
-            key: (value, text)
-            for key, value, text in self.engine.rows(
-                "select diagnostic, numerical_value, description from segql.diagnostics "
-                "where model_name = ? and model_version = ? order by diagnostic",
-                arguments,
-            )
-        }
+        diagnostics = (
+            {}
+            if is_old
+            else {
+                key: (value, text)
+                for key, value, text in self.engine.rows(
+                    "select diagnostic, numerical_value, description from segql.diagnostics "
+                    "where model_name = ? and model_version = ? order by diagnostic",
+                    arguments,
+                )
+            }
+        )
         return Model(
             name=name,
             version=number,
@@ -226,10 +233,13 @@ class Registry:
         model.scorer = scorer.stored(str(model.name), model.version)
         if not isinstance(scorer, CellScorer) or scorer.table is None:
             return None
-        name = sql.text(sql.string(str(model.name)))
+        kept = model.scorer
+        assert isinstance(kept, CellScorer)
+        assert kept.model is not None
+        name, mark = (sql.text(sql.string(item)) for item in (kept.model.name, kept.model.mark))
         return (
             f"insert into {CELLS} by name select {name} as model_name, {model.version} as "
-            f"model_version, * from {sql.text(scorer.table)}"
+            f"model_version, {mark} as mark, * from {sql.text(scorer.table)}"
         )
 
     def _insert(self, model: Model, statements: list[str], scalars: dict[str, str]) -> None:

@@ -56,8 +56,8 @@ TABLES: dict[str, str] = {
     "dendrogram": f"""{_VERSIONED}, merge integer, "left" integer, "right" integer, height double,
         size double""",
     "k_distances": f"""{_VERSIONED}, "position" integer, share double, distance double""",
-    "cells": f"""{_VERSIONED}, level integer, cell_1 double, cell_2 double, cell_3 double,
-        segment_id integer,
+    "cells": f"""{_VERSIONED}, mark varchar, level integer, cell_1 double, cell_2 double,
+        cell_3 double, segment_id integer,
         points struct(x double, y double, z double, segment_id integer)[]""",
     "registry_info": "schema_version integer not null",
 }

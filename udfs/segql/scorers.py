@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from typing import Any
+from uuid import uuid4
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +12,7 @@ from sqlglot import exp
 
 from segql.assignment import Assignment, NearestCentroid
 from segql.cells import Level
-from segql.density_cells import DensityCells
+from segql.density_cells import DensityCells, Stored
 from segql.errors import SegqlError
 from segql.named_points import NamedPoints
 from segql.space import Matrix, Space
@@ -56,7 +57,7 @@ class CellScorer:
 
     levels: tuple[Level, ...]
     table: exp.Table | None
-    version: tuple[str, int] | None
+    model: Stored | None
 
     def assignment(self, space: Space, centroids: Matrix) -> Assignment:
         """Assign in a space."""
@@ -65,11 +66,11 @@ class CellScorer:
                 "this model scores by a join with its cells, and those were not stored; accepted: "
                 "fit with a name"
             )
-        return DensityCells(space, centroids, self.levels, self.table, self.version)
+        return DensityCells(space, centroids, self.levels, self.table, self.model)
 
     def stored(self, name: str, version: int) -> Scorer:
         """The scorer of a stored version: its rows of the registry's cells."""
-        return replace(self, table=exp.to_table(CELLS), version=(name, version))
+        return replace(self, table=exp.to_table(CELLS), model=Stored(name, version, uuid4().hex))
 
     def forgotten(self) -> Scorer:
         """The scorer of a model that was not stored: its cells are gone."""
@@ -80,7 +81,7 @@ class CellScorer:
         return {
             "kind": "cells",
             "levels": [[level.eps, level.side] for level in self.levels],
-            "version": self.version,
+            "model": None if self.model is None else list(asdict(self.model).values()),
         }
 
 
@@ -92,7 +93,7 @@ def scorer_of(assignment: Assignment) -> Scorer | None:
     if isinstance(assignment, NamedPoints):
         return PointScorer(assignment.points, assignment.labels, assignment.reaches)
     if isinstance(assignment, DensityCells):
-        return CellScorer(tuple(assignment.levels), assignment.table, assignment.version)
+        return CellScorer(tuple(assignment.levels), assignment.table, assignment.stored)
     assert isinstance(assignment, NearestCentroid)
     return None
 
@@ -108,6 +109,5 @@ def scorer_from_state(state: dict[str, Any] | None) -> Scorer | None:
             np.array(state["labels"], dtype=np.intp),
             None if reaches is None else np.array(reaches, dtype=np.float64),
         )
-    name, version = state["version"]
     levels = tuple(Level(eps, side) for eps, side in state["levels"])
-    return CellScorer(levels, exp.to_table(CELLS), (name, int(version)))
+    return CellScorer(levels, exp.to_table(CELLS), Stored(*state["model"]))

@@ -127,7 +127,8 @@ def _mask(size: int, places: NDArray[np.intp]) -> NDArray[np.bool_]:
 def _by_grid(points: Matrix, eps: float, min_samples: int, weights: Matrix) -> Density:
     dimensions, full = points.shape[1], padded(points)
     fine = Grid(full, eps / np.sqrt(dimensions) * (1.0 - 1e-9), 1)
-    coarse = Grid(full, eps, 1)
+    # A little wider than eps: two points at eps itself are never two cells apart.
+    coarse = Grid(full, eps * (1.0 + 1e-9), 1)
     keys = fine.keys(full)
     order = np.argsort(keys, kind="stable")
     near, mass = np.ascontiguousarray(points[order]), weights[order]

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from numbers import Real
 from typing import Any
 
 import numpy as np
@@ -69,7 +70,7 @@ class Learned:
     iterations: list[Iteration] = field(default_factory=list)
     info: dict[str, Any] = field(default_factory=dict)
     diagnostics: dict[str, tuple[float, str]] = field(default_factory=dict)
-    stabilities: list[float] | None = None
+    stabilities: list[float | None] | None = None
     tree: Tree | None = None
     curve: Curve | None = None
 
@@ -112,6 +113,16 @@ def measure(training: Training, assignment: Assignment) -> Measured:
         numbered = LabelledRows(counted.space, centroids, numbers)
         figures = exact_figures(engine, source, numbered, bounds, rows)
     return Measured(figures, centroids, numbers)
+
+
+def as_number(value: Any) -> float:
+    """Read a number, NumPy's too; NaN for everything else, truth values among it."""
+    if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
+        return float("nan")
+    try:
+        return float(value)
+    except OverflowError:
+        return float("nan")
 
 
 def agreement(first: NDArray[np.intp], second: NDArray[np.intp], weights: Matrix) -> float:

@@ -3,25 +3,23 @@
 from __future__ import annotations
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import replace
+from numbers import Integral
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from segql.assignment import Assignment
-from segql.balls import cover
-from segql.cells import MOST_DIMENSIONS, Cells, make_cells
+from segql.cells import MOST_DIMENSIONS, make_cells
 from segql.clusterers.dbscan import fit_dbscan
 from segql.clusterers.hdbscan import fit_hdbscan
-from segql.clusterers.k_distance import Curve, chosen, default_min_samples, k_distance_curve
+from segql.clusterers.k_distance import default_min_samples, k_distance_curve
 from segql.clusterers.kmeans import Labels, Matrix
 from segql.density_cells import DensityCells
 from segql.errors import SegqlError
 from segql.learners import cell_counts
-from segql.learners.base import Learned, Training, agreement, measure, prepared_points
-from segql.named_points import NamedPoints
+from segql.learners.base import Learned, Training, as_number, prepared_points
+from segql.learners.density_scoring import Found, agreement_in_sql, by_balls, by_cells
 
 #: Rows × coordinates that may be fetched (promise 2 of the design).
 FETCHED = 30_000_000
@@ -29,8 +27,10 @@ FETCHED = 30_000_000
 HIERARCHY_ROWS = 50_000
 #: Smallest cluster of HDBSCAN, unless min_samples says otherwise: this share of the rows.
 SMALLEST_SHARE = 0.01
-#: Balls that score above three dimensions, and the points that they are laid on and judged by.
-BALLS, BALL_POINTS, JUDGED = 128, 40_000, 100_000
+#: Squares of distances must stay numbers.
+SMALLEST_EPS = 1e-100
+#: HDBSCAN's clusters are born at so many distances at most when cells score them.
+LEVELS = 24
 #: More segments than this are no segments.
 MOST_SEGMENTS = 1_000
 
@@ -43,37 +43,31 @@ def check(options: dict[str, Any]) -> None:
             "segments itself; accepted: leave it out"
         )
     eps, samples = options["eps"], options["min_samples"]
-    is_number = isinstance(eps, int | float) and not isinstance(eps, bool)
-    if eps != "auto" and not (is_number and 0 < eps < 1e100):
+    is_auto = isinstance(eps, str) and eps == "auto"
+    if not is_auto and not (0 < as_number(eps) < 1e100):
         raise SegqlError(f'eps got {eps!r}; accepted: a number above 0, or "auto"')
-    whole = isinstance(samples, int) and not isinstance(samples, bool)
-    if samples is not None and not (whole and samples >= 1):
+    if not is_auto and as_number(eps) < SMALLEST_EPS:
+        raise SegqlError(f"eps got {eps!r}; accepted: a number of at least {SMALLEST_EPS:g}")
+    is_whole = isinstance(samples, Integral) and as_number(samples) >= 1
+    if samples is not None and not is_whole:
         raise SegqlError(
             f"min_samples got {samples!r}; accepted: a whole number of at least 1, or None"
         )
 
 
-@dataclass(frozen=True)
-class _Found:
-    """Labels of the points that were seen; 0-based, −1 noise, borders named by the nearest core."""
-
-    points: Matrix
-    labels: Labels
-    is_core: NDArray[np.bool_]
-
-
 def learn_dbscan(training: Training) -> Learned:
     """Find eps, core points and clusters, and lay cells around the core points."""
     space, request, rows = training.space, training.request, training.data.rows
-    samples = request.min_samples or default_min_samples(rows, space.size)
+    samples = int(request.min_samples or default_min_samples(rows, space.size))
     training.report("clustering")
     share = min(1.0, FETCHED / (training.data.rows * space.size))
     counted = share < 1.0 and space.size <= MOST_DIMENSIONS
     points = prepared_points(training, share)
+    fetched = len(points)
     scaled = samples if share == 1.0 else max(round(samples * share), 2)
     _check_samples(samples, rows)
     curve = k_distance_curve(points, scaled)
-    eps = float(curve.knee if request.eps == "auto" else request.eps)
+    eps = float(curve.knee if isinstance(request.eps, str) else request.eps)
     if eps <= 0:
         raise SegqlError(
             f"eps: more than {samples} rows are equal nearly everywhere, so that no distance "
@@ -82,7 +76,7 @@ def learn_dbscan(training: Training) -> Learned:
     training.report("clustering")
     diagnostics = {
         "eps": (eps, "Largest distance of neighbours, in the model space"
-                + (": the knee of the k-distance curve." if request.eps == "auto" else ".")),
+                + (": the knee of the k-distance curve." if isinstance(request.eps, str) else ".")),
         "min_samples": (float(samples), "Neighbours, itself among them, of a core point."),
     }  # fmt: skip
     if share < 1.0:
@@ -108,11 +102,14 @@ def learn_dbscan(training: Training) -> Learned:
     sentence = f"eps = {eps:.4g} and min_samples = {samples}"
     _check_count(count, sentence, 'a larger eps or a smaller min_samples, or eps "auto"')
     diagnostics["core_points"] = (float(is_core.sum()), "Core points, or cells of them.")
+    drawn = {"is_exact": share == 1.0, "coreset_rows": fetched}
     if space.size <= MOST_DIMENSIONS:
         laid = make_cells([(eps, points[is_core], labels[is_core] + 1)])
-        return _by_cells(training, laid, count, sentence, diagnostics, curve)
-    seen = _with_borders(_Found(points, labels, is_core), eps)
-    return _by_balls(training, seen, count, sentence, diagnostics, curve)
+        learned = by_cells(training, laid, count, sentence, diagnostics, curve)
+    else:
+        seen = _with_borders(Found(points, labels, is_core), eps)
+        learned = by_balls(training, seen, count, sentence, diagnostics, curve)
+    return replace(learned, info=drawn)
 
 
 def learn_hdbscan(training: Training) -> Learned:
@@ -121,7 +118,7 @@ def learn_hdbscan(training: Training) -> Learned:
     rows = training.data.rows
     share = min(1.0, HIERARCHY_ROWS / rows)
     points = prepared_points(training, share, by_id=True)
-    samples = request.min_samples or default_min_samples(len(points), space.size)
+    samples = int(request.min_samples or default_min_samples(len(points), space.size))
     _check_samples(samples, len(points))
     smallest = max(samples, 2)
     if request.min_samples is None:
@@ -138,12 +135,26 @@ def learn_hdbscan(training: Training) -> Learned:
         "hierarchy_rows": (float(len(points)), "Rows that the hierarchy was built on."),
     }
     curve = k_distance_curve(points, samples)
-    stabilities = found.stabilities.tolist()
-    if space.size > MOST_DIMENSIONS:
-        seen = _Found(points, found.labels, found.labels >= 0)
-        return _by_balls(training, seen, found.k, sentence, diagnostics, curve, stabilities)
+    # Of repeated rows, whose λ is infinite, there is no finite figure.
+    stabilities = [value if np.isfinite(value) else None for value in found.stabilities.tolist()]
+    drawn = {"is_exact": share == 1.0, "coreset_rows": len(points)}
+    # A level is a join: of many, balls are the cheaper way.
+    if space.size > MOST_DIMENSIONS or len(np.unique(found.births)) > LEVELS:
+        seen = Found(points, found.labels, found.labels >= 0)
+        learned = by_balls(training, seen, found.k, sentence, diagnostics, curve, stabilities)
+        return replace(learned, info=drawn)
     laid = make_cells(_levels(points, found.labels, found.births), points)
-    return _by_cells(training, laid, found.k, sentence, diagnostics, curve, stabilities)
+    with ExitStack() as stack:
+        table = training.engine.upload(laid.arrow(), "cells")
+        stack.callback(training.engine.drop, table)
+        diagnostics |= agreement_in_sql(
+            training,
+            points,
+            found.labels,
+            lambda own: DensityCells(own, np.zeros((found.k, own.size)), laid.levels, table),
+        )
+    learned = by_cells(training, laid, found.k, sentence, diagnostics, curve, stabilities)
+    return replace(learned, info=drawn)
 
 
 def _by_mass(labels: Labels, mass: Matrix) -> Labels:
@@ -185,7 +196,7 @@ def _check_count(count: int, sentence: str, accepted: str) -> None:
         )
 
 
-def _with_borders(found: _Found, eps: float) -> _Found:
+def _with_borders(found: Found, eps: float) -> Found:
     """Name points within eps of a core point by the nearest one."""
     cores = np.flatnonzero(found.is_core)
     others = np.flatnonzero(~found.is_core)
@@ -196,110 +207,4 @@ def _with_borders(found: _Found, eps: float) -> _Found:
     labels = found.labels.copy()
     hit = np.isfinite(distances)
     labels[others[hit]] = found.labels[cores[near[hit]]]
-    return _Found(found.points, labels, found.is_core)
-
-
-def _by_cells(
-    training: Training,
-    laid: Cells,
-    count: int,
-    sentence: str,
-    diagnostics: dict[str, tuple[float, str]],
-    curve: Curve,
-    stabilities: list[float] | None = None,
-) -> Learned:
-    """Score by an equi-join with the cells."""
-    training.report("measuring")
-    engine, space = training.engine, training.space
-    with ExitStack() as stack:
-        table = engine.upload(laid.arrow(), "cells")
-        stack.callback(engine.drop, table)
-        provisional = DensityCells(space, np.zeros((count, space.size)), laid.levels, table)
-        measured = measure(training, provisional)
-        if np.array_equal(measured.numbers, np.arange(count + 1)):
-            training.stack.callback(engine.drop, table)
-            stack.pop_all()
-        else:
-            table = engine.upload(laid.renumbered(measured.numbers).arrow(), "cells")
-            training.stack.callback(engine.drop, table)
-    diagnostics["cells"] = (float(len(laid.level)), "Cells that rows are looked up in.")
-    return _learned(
-        training,
-        DensityCells(space, measured.centroids, laid.levels, table),
-        measured, count, sentence, diagnostics, curve, stabilities,
-    )  # fmt: skip
-
-
-def _by_balls(
-    training: Training,
-    found: _Found,
-    count: int,
-    sentence: str,
-    diagnostics: dict[str, tuple[float, str]],
-    curve: Curve,
-    stabilities: list[float] | None = None,
-) -> Learned:
-    """Score by balls, and say how often they agree with the labels themselves."""
-    training.report("measuring")
-    space = training.space
-    used = chosen(found.points, BALL_POINTS)
-    order = np.lexsort(found.points[used].T[::-1])
-    used = used[order]
-    # A cluster that the sample misses keeps a ball of its own.
-    missing = np.setdiff1d(np.arange(count), found.labels[used])
-    extra = [int(np.flatnonzero(found.labels == label)[0]) for label in missing]
-    used = np.concatenate([used, np.array(extra, dtype=np.intp)])
-    balls = cover(found.points[used], found.labels[used], max(BALLS, 2 * count),
-                  training.request.seed)  # fmt: skip
-    judged = chosen(found.points, JUDGED)
-    told = balls.label(found.points[judged])
-    ones = np.ones(len(judged))
-    exactly = "the exact clusters"
-    diagnostics |= {
-        "agreement": (
-            float((told == found.labels[judged]).mean()),
-            f"Share of the rows whose segment in SQL is that of {exactly}, on a sample.",
-        ),
-        "agreement_ari": (
-            agreement(told, found.labels[judged], ones),
-            f"Adjusted Rand index of the segments in SQL and {exactly}, on a sample.",
-        ),
-        "agreement_rows": (float(len(judged)), "Rows of that sample."),
-        "balls": (float(len(balls.centers)), "Balls that score above three dimensions."),
-    }
-    provisional = NamedPoints(space, np.zeros((count, space.size)), balls.centers,
-                              balls.labels + 1, balls.radii)  # fmt: skip
-    measured = measure(training, provisional)
-    assignment = NamedPoints(space, measured.centroids, balls.centers,
-                             measured.numbers[balls.labels + 1], balls.radii)  # fmt: skip
-    return _learned(
-        training, assignment, measured, count, sentence, diagnostics, curve, stabilities
-    )
-
-
-def _learned(
-    training: Training,
-    assignment: Assignment,
-    measured: Any,
-    count: int,
-    sentence: str,
-    diagnostics: dict[str, tuple[float, str]],
-    curve: Curve,
-    stabilities: list[float] | None,
-) -> Learned:
-    noise = measured.figures.metrics["noise_share"]
-    diagnostics["noise_share"] = (noise, "Share of the customers that belong to no segment.")
-    ordered = None
-    if stabilities is not None:
-        ordered = np.empty(count)
-        ordered[measured.numbers[1:] - 1] = stabilities
-    return Learned(
-        assignment=assignment,
-        figures=measured.figures,
-        trials=[],
-        reason=f"{count} {'segment' if count == 1 else 'segments'} and {noise:.1%} noise with "
-        f"{sentence}",
-        diagnostics=diagnostics,
-        stabilities=None if ordered is None else ordered.tolist(),
-        curve=curve,
-    )
+    return Found(found.points, labels, found.is_core)

@@ -12,7 +12,7 @@ from segql.clusterers.kmeans import Labels, Matrix, Points
 from segql.clusterers.linkage import LINKAGES, Tree, cophenetic_correlation, fit_tree
 from segql.diagnostics import BOOTSTRAPS, quality
 from segql.errors import SegqlError, unknown
-from segql.learners.base import Learned, Training, agreement, measure
+from segql.learners.base import Learned, Training, agreement, as_number, measure
 from segql.microclusters import Named, micro_clusters, name_segments
 from segql.named_points import NamedPoints
 from segql.selection import Trial, decide, find_elbow, parse_k
@@ -38,9 +38,8 @@ def check(options: dict[str, Any]) -> None:
 def _cut(k: Any) -> float | tuple[int, int]:
     """Read k: the height to cut at, or the range of k."""
     if isinstance(k, Mapping):
-        height = k.get("height") if list(k) == ["height"] else None
-        is_number = isinstance(height, int | float) and not isinstance(height, bool)
-        if not is_number or not float(height or 0.0) >= 0 or height is None:
+        height: Any = k.get("height") if list(k) == ["height"] else None
+        if not 0 <= as_number(height) < 1e300:
             raise SegqlError(
                 f'k got {dict(k)!r}; accepted: {{"height": h}} with a number of at least 0, a '
                 'whole number, (min, max), or "auto"'
@@ -121,7 +120,17 @@ def _named(
         return name_segments(points, weights, cut[leaf], most)
     few = max(most // 4, int(cut.max()) + 1)
     named = name_segments(points, weights, cut[leaf], few, ENOUGH)
-    if named.agreement >= ENOUGH:
+    told = named.labels[_nearest(named.points, points)]
+    both, all_told, all_cut = (
+        np.bincount(label, weights=weights * mask, minlength=int(cut.max()) + 1)
+        for label, mask in (
+            (told, told == cut[leaf]),
+            (told, np.ones(len(told))),
+            (cut[leaf], np.ones(len(told))),
+        )
+    )
+    # Every segment, the small ones too.
+    if (both >= ENOUGH * (all_told + all_cut - both)).all():
         return named
     # Whoever is nearest to a leaf belongs to it.
     return Named(leaves, cut, 1.0)
@@ -141,7 +150,7 @@ def _choose(
     points = Points(training.points.x, training.points.w)
     if isinstance(wanted, float):
         low = high = int(tree.cut_at(wanted).max()) + 1
-        reason = f"cut at height {wanted:g}: {low} segments"
+        reason = f"cut at height {wanted:g}: {low} segment{'s' if low > 1 else ''}"
         if low > most:
             raise SegqlError(
                 f"k: height {wanted:g} leaves {low} segments; accepted: a height that leaves at "
@@ -152,7 +161,7 @@ def _choose(
         reason = f"k = {low} was asked for"
     distinct = len(np.unique(leaves, axis=0))
     if low > min(distinct, most):
-        limit = f"{distinct} distinct {kind}" if distinct < most else f"room for {most} segments"
+        limit = f"{distinct} distinct {kind}" if distinct < most else f"{most} micro-clusters"
         raise SegqlError(f"k is {low} but there are only {limit}")
     high = min(high, distinct, most)
     labels = {k: tree.cut(k) for k in range(low, high + 1)}
@@ -178,22 +187,23 @@ def _stabilities(
     leaves: Matrix, mass: Matrix, labels: dict[int, Labels], request: Any
 ) -> dict[int, float]:
     """Weakest cluster of each cut by bootstrap Jaccard (Hennig 2007), one tree a bootstrap."""
-    scores = {k: np.zeros(k) for k in labels}
+    scores, used = {k: np.zeros(k) for k in labels}, dict.fromkeys(labels, 0)
     rng = np.random.default_rng([request.seed, 23])
     share = mass / mass.sum()
     for _ in range(BOOTSTRAPS):
         drawn = rng.choice(len(leaves), min(len(leaves), BOOTSTRAP_LEAVES), p=share)
         kept, counts = np.unique(drawn, return_counts=True)
-        if len(kept) < max(labels):
-            continue
         again = fit_tree(leaves[kept], counts.astype(np.float64), request.linkage)
         for k, original in labels.items():
+            if len(kept) < k:
+                continue
+            used[k] += 1
             pairs = np.bincount(
                 original[kept] * k + again.cut(k), weights=counts, minlength=k * k
             ).reshape(k, k)
             either = pairs.sum(axis=1)[:, None] + pairs.sum(axis=0)[None, :] - pairs
             scores[k] += (pairs / np.maximum(either, 1)).max(axis=1)
-    return {k: float(found.min()) / BOOTSTRAPS for k, found in scores.items()}
+    return {k: float(found.min()) / max(used[k], 1) for k, found in scores.items()}
 
 
 def _nearest(centers: Matrix, points: Matrix) -> Labels:
