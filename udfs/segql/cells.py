@@ -39,8 +39,9 @@ class Cells:
     """Cells of one or more levels, a row each.
 
     A row of the table belongs to the first level whose cell gives it a segment: a cell that holds
-    members gives theirs, since its diagonal is at most eps; a cell beside them gives that of the
-    nearest listed point, if that is within eps.
+    members gives theirs, since its diagonal is at most eps, and so does one that lies within eps
+    of a member as a whole; any other beside them gives that of the nearest listed point, if that
+    is within eps.
 
     Attributes
     ----------
@@ -144,7 +145,9 @@ def _level(
     crowd = np.isin(held, grid.keys(others))
     lowest = np.minimum.reduceat(segments, starts)
     mixed = crowd | (np.maximum.reduceat(segments, starts) != lowest)
-    targets, rows, is_exact = _beside(grid, held, starts, counts, members, eps, dimensions)
+    targets, rows, farthest, is_exact = _beside(
+        grid, held, starts, counts, members, eps, dimensions
+    )
     inside = np.flatnonzero(mixed[home])
     targets = np.concatenate([targets, cell_of[inside]])
     rows = np.concatenate([rows, inside])
@@ -153,17 +156,24 @@ def _level(
     targets = np.concatenate([targets, grid.keys(others)[foreign]])
     listed = np.vstack([members[rows], others[foreign]])
     labels = np.concatenate([segments[rows], np.full(len(foreign), NOT_HERE)])
+    farthest = np.append(farthest, np.full(len(targets) - len(farthest), np.inf))
     order = np.argsort(targets, kind="stable")
     targets, listed, labels = targets[order], listed[order], labels[order]
+    whole, owner = _covered(targets, labels, farthest[order] <= eps**2 * (1.0 - 1e-9))
+    kept = ~whole[np.searchsorted(wanted, targets)]
+    targets, listed, labels = targets[kept], listed[kept], labels[kept]
     _settle(targets, listed, labels)
+    around, wanted = wanted[whole], wanted[~whole]
     starts = np.searchsorted(targets, np.append(wanted, np.iinfo(np.int64).max))
-    pure = np.flatnonzero(~mixed)
-    cells = np.concatenate([held[pure], wanted])
+    single = np.flatnonzero(~mixed)
+    pure = np.concatenate([held[single], around])
+    cells = np.concatenate([pure, wanted])
+    named = np.concatenate([lowest[single], owner[whole]])
     return Cells(
         levels=(Level(eps, side),),
         level=np.full(len(cells), number),
         corners=grid.corners(cells),
-        segment=np.concatenate([lowest[pure], np.zeros(len(wanted), dtype=np.intp)]),
+        segment=np.concatenate([named, np.zeros(len(wanted), dtype=np.intp)]),
         starts=np.concatenate([np.zeros(len(pure), dtype=np.intp), starts]),
         points=listed,
         labels=labels,
@@ -174,6 +184,18 @@ def _level(
 def _reach(dimensions: int) -> int:
     """Cells between a point and the farthest one that holds a point at eps itself."""
     return int(np.sqrt(dimensions) * (1.0 + 1e-8)) + 1
+
+
+def _covered(
+    targets: NDArray[np.int64], labels: Labels, covers: NDArray[np.bool_]
+) -> tuple[NDArray[np.bool_], Labels]:
+    """Which cells lie within eps of one listed point, and list no other label; and that label."""
+    if not len(targets):
+        return np.zeros(0, dtype=bool), np.zeros(0, dtype=np.intp)
+    starts = np.flatnonzero(np.append(True, targets[1:] != targets[:-1]))
+    lowest = np.minimum.reduceat(labels, starts)
+    single = lowest == np.maximum.reduceat(labels, starts)
+    return single & np.logical_or.reduceat(covers, starts), lowest
 
 
 def _settle(targets: NDArray[np.int64], listed: Matrix, labels: Labels) -> None:
@@ -196,8 +218,11 @@ def _beside(
     members: Matrix,
     eps: float,
     dimensions: int,
-) -> tuple[NDArray[np.int64], Labels, bool]:
-    """Pairs of a cell without members and a member that may be within eps of a row in it."""
+) -> tuple[NDArray[np.int64], Labels, Matrix, bool]:
+    """Pairs of a cell without members and a member that may be within eps of a row in it.
+
+    With the squared distance to the farthest place in the cell.
+    """
     order = np.arange(len(members))
     targets, sources = [], []
     side = 1.0 / grid.inverse
@@ -220,14 +245,17 @@ def _beside(
     sizes = counts[source]
     inside = np.arange(sizes.sum()) - np.repeat(np.cumsum(sizes) - sizes, sizes)
     rows = order[np.repeat(firsts[source], sizes) + inside]
-    # Squared distance from a member to the box of the cell.
-    apart = np.zeros(len(rows))
-    for low, column in zip((grid.corners(target) * side).T, members.T, strict=True):
-        begin, place = np.repeat(low, sizes), column[rows]
-        outside = np.maximum(np.maximum(begin - place, place - (begin + side)), 0.0)
-        apart += outside**2
+    # Squared distances from a member to the nearest and to the farthest place in the cell.
+    apart, farthest = np.zeros(len(rows)), np.zeros(len(rows))
+    corners = grid.corners(target) * side
+    for axis in range(dimensions):
+        begin = np.repeat(corners[:, axis], sizes) - members[rows, axis]
+        end = begin + side
+        apart += np.maximum(np.maximum(begin, -end), 0.0) ** 2
+        farthest += np.maximum(-begin, end) ** 2
     near = np.flatnonzero(apart <= eps**2 * (1.0 + 1e-9))
-    return np.repeat(target, sizes)[near], rows[near].astype(np.intp), is_exact
+    beside = np.repeat(target, sizes)[near]
+    return beside, rows[near].astype(np.intp), farthest[near], is_exact
 
 
 def _outermost(
