@@ -131,15 +131,17 @@ class Assignment(ABC):
             scored = exp.Not(this=exp.Is(this=first.copy(), expression=exp.Null()))
             confidence: exp.Expr = sql.case([(scored, sql.number(1.0))])
         else:
-            # Written with a positive denominator: twice the same centroid means no confidence,
-            # and so does another centroid that is nearer.
+            # Written with a positive denominator: twice the same centroid means no confidence, and
+            # so does another centroid that is nearer, or a row that is infinitely far from both.
             gap = exp.Div(
                 this=exp.Paren(this=sql.minus(second.copy(), first.copy())),
                 expression=second.copy(),
             )
-            apart = sql.compare(exp.GT, second.copy(), sql.number(0.0))
-            if not isinstance(self, NearestCentroid):
-                apart = sql.both(apart, sql.compare(exp.LTE, first.copy(), second.copy()))
+            apart = sql.both(
+                sql.compare(exp.GT, second.copy(), sql.number(0.0)),
+                sql.compare(exp.LTE, first.copy(), second.copy()),
+                sql.compare(exp.LT, second.copy(), sql.number(FAR)),
+            )
             same = sql.compare(exp.GTE, first.copy(), sql.number(0.0))
             confidence = sql.case([(apart, gap), (same, sql.number(0.0))])
         return [
