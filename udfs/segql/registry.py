@@ -10,6 +10,13 @@ from segql import schema, sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
 from segql.functions.macros import SCHEMA_VERSION, model_macros, scalar_expressions, score_select
+from segql.long_rows import (
+    component_info_rows,
+    component_rows,
+    curve_rows,
+    merge_rows,
+    training_rows,
+)
 from segql.metrics import METRICS
 from segql.model import Iteration, Model, Segment, feature_rows
 from segql.scorers import CELLS, CellScorer
@@ -276,9 +283,9 @@ class Registry:
         )
         self._insert_rows("feature_info", [key | row for row in feature_rows(model)])
         self._insert_rows("feature_bins", [key | vars(item) for item in model.bins])
-        self._insert_rows("principal_components", [key | row for row in _component_rows(model)])
+        self._insert_rows("principal_components", [key | row for row in component_rows(model)])
         self._insert_rows(
-            "principal_component_info", [key | row for row in _component_info_rows(model)]
+            "principal_component_info", [key | row for row in component_info_rows(model)]
         )
         self._insert_rows(
             "trials",
@@ -300,9 +307,9 @@ class Registry:
                 for name, (value, text) in model.diagnostics.items()
             ],
         )
-        self._insert_rows("dendrogram", [key | row for row in _merge_rows(model)])
-        self._insert_rows("k_distances", [key | row for row in _curve_rows(model)])
-        self._insert_rows("training_info", [key | row for row in _training_rows(model)])
+        self._insert_rows("dendrogram", [key | row for row in merge_rows(model)])
+        self._insert_rows("k_distances", [key | row for row in curve_rows(model)])
+        self._insert_rows("training_info", [key | row for row in training_rows(model)])
 
     def _insert_rows(self, table: str, rows: list[dict[str, Any]]) -> None:
         """Insert rows, many in a statement: one each costs more than all that it writes."""
@@ -329,74 +336,4 @@ def publish_statements(model: Model, scalars: dict[str, str]) -> list[str]:
         f"update segql.models set is_current = (model_version = {model.version}), "
         f"is_published = (is_published or model_version = {model.version}) "
         f"where model_name = {name}",
-    ]
-
-
-def _merge_rows(model: Model) -> list[dict[str, Any]]:
-    """Merges in scipy's numbering: leaves from 0, then each merge."""
-    if model.tree is None:
-        return []
-    rows = zip(model.tree.pairs.tolist(), model.tree.heights, model.tree.sizes, strict=True)
-    return [
-        {"merge": number, "left": left, "right": right, "height": float(height),
-         "size": float(size)}
-        for number, ((left, right), height, size) in enumerate(rows, start=1)
-    ]  # fmt: skip
-
-
-def _curve_rows(model: Model) -> list[dict[str, Any]]:
-    if model.curve is None:
-        return []
-    rows = zip(model.curve.shares, model.curve.distances, strict=True)
-    return [
-        {"position": number, "share": float(share), "distance": float(distance)}
-        for number, (share, distance) in enumerate(rows, start=1)
-    ]
-
-
-def _component_rows(model: Model) -> list[dict[str, Any]]:
-    if model.projection is None:
-        return []
-    axes = model.recipe.dimensions()
-    return [
-        {
-            "principal_component_id": index,
-            "feature": axis.name,
-            "numerical_value": float(value),
-        }
-        for index, component in enumerate(model.projection.components)
-        for axis, value in zip(axes, component, strict=True)
-    ]
-
-
-def _component_info_rows(model: Model) -> list[dict[str, Any]]:
-    if model.projection is None:
-        return []
-    ratios = model.projection.explained_variance_ratio
-    return [
-        {
-            "principal_component_id": index,
-            "eigenvalue": float(eigenvalue),
-            "explained_variance_ratio": float(ratios[index]),
-            "cumulative_explained_variance_ratio": float(ratios[: index + 1].sum()),
-        }
-        for index, eigenvalue in enumerate(model.projection.eigenvalues)
-    ]
-
-
-def _training_rows(model: Model) -> list[dict[str, Any]]:
-    runs = {"coreset": 0, "all rows": 1}
-    return [
-        {
-            "training_run": runs[step.phase],
-            "iteration": step.iteration,
-            "phase": step.phase,
-            "loss": step.loss,
-            "duration_ms": step.duration_ms,
-            "cluster_info": [
-                {"centroid_id": i + 1, "cluster_radius": radius, "cluster_size": size}
-                for i, (radius, size) in enumerate(zip(step.radii, step.sizes, strict=True))
-            ],
-        }
-        for step in model.iterations
     ]
