@@ -10,7 +10,6 @@ import numpy as np
 from sqlglot import exp
 
 from segql import sql
-from segql.errors import SegqlError
 from segql.expressions import apply, element, offset, substitute, unqualified, variable
 from segql.space import Matrix, Space
 
@@ -20,15 +19,16 @@ FAR = 1e300
 NOISE = "noise"
 
 
+@dataclass(frozen=True)
 class Assignment(ABC):
-    """Which segment a row belongs to, and how near it is to the segments' centroids.
+    """Which segment a row belongs to.
 
-    Attributes
+    Parameters
     ----------
     space : Space
         Where points come from.
     centroids : ndarray of shape (k, space.size)
-        In segment_id order.
+        Mean of each segment, in segment_id order; distances are to these.
     """
 
     space: Space
@@ -51,17 +51,6 @@ class Assignment(ABC):
             Whether ``__segql_p0`` … are needed.
         """
 
-    def scalar(self, features: Sequence[str]) -> exp.Expr:
-        """segment_id in DuckDB's SQL as one expression over the bare feature columns."""
-        raise NotImplementedError
-
-    def expression(self) -> exp.Expr:
-        """segment_id as one expression that any engine reads, over the columns of the source."""
-        raise SegqlError(
-            "this model is scored by a join with its cells, which is no expression; accepted: "
-            "form 'query'"
-        )
-
     def squared_norm(self) -> exp.Expr:
         """SQL of ‖p‖², over the columns of a layer with points."""
         names = [f"p{index}" for index in range(self.space.size)]
@@ -73,6 +62,18 @@ class Assignment(ABC):
         """SQL of the squared distance to the own centroid less ‖p‖², over :meth:`assigned`."""
         scores = NearestCentroid(self.space, self.centroids).scores()
         return sql.case([(_is_segment(index), score) for index, score in enumerate(scores)])
+
+
+class Scorer(Assignment):
+    """An assignment that a model leaves behind: it gives all prediction columns."""
+
+    @abstractmethod
+    def scalar(self, features: Sequence[str]) -> exp.Expr:
+        """segment_id in DuckDB's SQL as one expression over the bare feature columns."""
+
+    @abstractmethod
+    def expression(self) -> exp.Expr:
+        """segment_id as one expression that any engine reads, over the columns of the source."""
 
     def predicted(self, inputs: exp.Select, keys: Sequence[str]) -> exp.Select:
         """All layers, ending in the scratch forms of the five prediction columns.
@@ -153,23 +154,12 @@ class Assignment(ABC):
         ]
 
 
-@dataclass(frozen=True)
-class NearestCentroid(Assignment):
+class NearestCentroid(Scorer):
     """Rows belong to the nearest of k centroids.
 
     ‖p − c‖² = ‖p‖² + (‖c‖² − 2·c·p), and ‖p‖² is the same for every centroid: the segment is
     the smallest of k linear scores. Ties go to the lower segment_id.
-
-    Parameters
-    ----------
-    space : Space
-        Where points come from.
-    centroids : ndarray of shape (k, space.size)
-        In segment_id order.
     """
-
-    space: Space
-    centroids: Matrix
 
     def scores(self, constants: Sequence[float] | None = None) -> list[exp.Expr]:
         """SQL of ‖c‖² − 2·c·p (+ a constant) for each centroid, over the columns of the inputs."""

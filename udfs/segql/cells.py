@@ -14,8 +14,6 @@ from scipy.spatial import cKDTree
 from segql.clusterers.kmeans import Labels, Matrix
 from segql.grid import Grid, contained, distinct, padded
 
-#: A grid of more dimensions has too many neighbours a cell.
-MOST_DIMENSIONS = 3
 #: Up to this many points in the lists all are kept, so that scoring is exact for every row.
 LISTED = 3_000_000
 #: A cell with more points than this gives only its outermost ones to its neighbours then.

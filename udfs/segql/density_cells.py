@@ -8,11 +8,11 @@ from dataclasses import dataclass
 from sqlglot import exp
 
 from segql import sql
-from segql.assignment import Assignment
+from segql.assignment import Scorer
 from segql.cells import NOT_HERE, Level
+from segql.errors import SegqlError
 from segql.expressions import apply, element, variable
 from segql.features import SOURCE
-from segql.space import Matrix, Space
 
 AXES = ("x", "y", "z")
 
@@ -27,15 +27,13 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class DensityCells(Assignment):
+class DensityCells(Scorer):
     """A row belongs to the first level whose cell gives it a segment; else it is noise.
 
     Parameters
     ----------
-    space : Space
-        Of at most three coordinates.
-    centroids : ndarray of shape (k, space.size)
-        Mean of each segment, in segment_id order; distances are to these.
+    space, centroids
+        See :class:`Assignment`; at most three coordinates.
     levels : sequence of Level
     table : sqlglot expression
         Table of the cells.
@@ -43,8 +41,6 @@ class DensityCells(Assignment):
         The model whose rows of the table count; all of them without.
     """
 
-    space: Space
-    centroids: Matrix
     levels: Sequence[Level]
     table: exp.Table
     stored: Stored | None = None
@@ -182,6 +178,13 @@ class DensityCells(Assignment):
         )
         held = exp.Not(this=exp.Is(this=own.copy(), expression=exp.Null()))
         return sql.case([(held, own), (within, near)])
+
+    def expression(self) -> exp.Expr:
+        """Refuse: a join is no expression."""
+        raise SegqlError(
+            "this model is scored by a join with its cells, which is no expression; accepted: "
+            "form 'query'"
+        )
 
     def scalar(self, features: Sequence[str]) -> exp.Expr:
         """A sub-query over one row, the arguments; DuckDB makes a join of it."""

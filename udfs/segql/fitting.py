@@ -13,13 +13,13 @@ from segql.assignment import NOISE
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
 from segql.functions.session import check_components
+from segql.kept import kept_of
 from segql.learners import ALGORITHMS, Learned, Training
 from segql.learning import learn
 from segql.model import Model, Segment
 from segql.progress import Report
 from segql.recipe import Recipe
 from segql.registry import Registry
-from segql.scorers import scorer_of
 from segql.space import Matrix, Projection, Space, fit_projection
 from segql.statistics import Statistics
 from segql.training import Input, Request
@@ -67,7 +67,7 @@ def learn_model(
         recipe=learned,
         projection=projection,
         points=found.assignment.centroids,
-        scorer=scorer_of(found.assignment),
+        scorer=kept_of(found.assignment),
         segments=_segments(found),
         metrics=found.figures.metrics,
         trials=found.trials,

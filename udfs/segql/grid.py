@@ -8,6 +8,9 @@ from numpy.typing import NDArray
 from segql.clusterers.kmeans import Matrix
 from segql.errors import SegqlError
 
+#: A grid of more dimensions has too many neighbours a cell.
+MOST_DIMENSIONS = 3
+
 
 class Grid:
     """Cells of three axes as one whole number each; a neighbour is a fixed number away.

@@ -24,15 +24,12 @@ class LabelledRows(Assignment):
 
     Parameters
     ----------
-    space : Space
-        Of the columns ``p0`` …
-    centroids : ndarray of shape (k, space.size)
+    space, centroids
+        See :class:`Assignment`; the space is of the columns ``p0`` …
     numbers : ndarray of int, optional
         segment_id of each number in the column, by position; the number itself when not given.
     """
 
-    space: Space
-    centroids: Matrix
     numbers: NDArray[np.intp] | None = None
 
     def assigned(self, inputs: exp.Select, *, points: bool = False) -> exp.Select:

@@ -43,7 +43,7 @@ def micro_clusters(points: Matrix, weights: Matrix, size: int, seed: int) -> Mic
     rng = np.random.default_rng([seed, 17])
     seeds = points[:1]
     for round_ in range(DRAWS):
-        squared = weights * _nearest(seeds, points)[0] ** 2
+        squared = weights * nearest_center(seeds, points)[0] ** 2
         reached = np.flatnonzero(squared > 0)
         wanted = min((size - len(seeds)) // (DRAWS - round_), len(reached))
         if wanted < 1:
@@ -53,9 +53,9 @@ def micro_clusters(points: Matrix, weights: Matrix, size: int, seed: int) -> Mic
         drawn = reached[np.argsort(-ranks, kind="stable")[:wanted]]
         seeds = np.unique(np.vstack([seeds, points[np.sort(drawn)]]), axis=0)
     for _ in range(MOVES):
-        seeds, _ = _means(points, weights, _nearest(seeds, points)[1])
+        seeds, _ = _means(points, weights, nearest_center(seeds, points)[1])
     # Not moved again: each point is then with the nearest.
-    labels = _nearest(seeds, points)[1]
+    labels = nearest_center(seeds, points)[1]
     present, labels = np.unique(labels, return_inverse=True)
     mass: Matrix = np.bincount(labels, weights=weights).astype(np.float64)
     return MicroClusters(seeds[present], mass, labels.astype(np.intp))
@@ -63,14 +63,10 @@ def micro_clusters(points: Matrix, weights: Matrix, size: int, seed: int) -> Mic
 
 @dataclass(frozen=True)
 class Named:
-    """Points that name a segment: whatever is nearest to one belongs to its segment.
-
-    ``agreement`` is the share of the weight that gets its own label in this way.
-    """
+    """Points that name a segment: whatever is nearest to one belongs to its segment."""
 
     points: Matrix
     labels: Labels
-    agreement: float
 
 
 def name_segments(
@@ -102,7 +98,7 @@ def name_segments(
     owners = np.arange(len(present))
     best, failures, moving = (means, owners, -1.0), 0, True
     while True:
-        near = _nearest(means, points)[1]
+        near = nearest_center(means, points)[1]
         wrong = np.flatnonzero(owners[near] != classes)
         agreement = 1.0 - float(weights[wrong].sum()) / total
         if agreement > best[2]:
@@ -123,7 +119,7 @@ def name_segments(
         means, owners = np.vstack([means, added]), np.concatenate([owners, theirs])
         if moving:
             means = _moved(points, weights, classes, means, owners)
-    return Named(best[0], present[best[1]], best[2])
+    return Named(best[0], present[best[1]])
 
 
 def _beside(
@@ -163,13 +159,14 @@ def _moved(
         if len(own) < 2:
             continue
         members = classes == label
-        near = _nearest(means[own], points[members])[1]
+        near = nearest_center(means[own], points[members])[1]
         centers, _ = _means(points[members], weights[members], near)
         moved[own[np.unique(near)]] = centers
     return moved
 
 
-def _nearest(centers: Matrix, points: Matrix) -> tuple[Matrix, Labels]:
+def nearest_center(centers: Matrix, points: Matrix) -> tuple[Matrix, Labels]:
+    """Distance and 0-based index of the nearest centre of each point."""
     distances, labels = cKDTree(centers).query(points)
     return distances, labels
 

@@ -11,15 +11,15 @@ import numpy as np
 from sqlglot import exp
 
 from segql import sql
-from segql.assignment import NOISE, Assignment, NearestCentroid
+from segql.assignment import NOISE, NearestCentroid, Scorer
 from segql.clusterers.k_distance import Curve
 from segql.clusterers.linkage import Tree
 from segql.distribution import Bin
 from segql.errors import SegqlError, unknown
 from segql.expressions import unqualified
 from segql.features import SOURCE, CategoryFeature, NumberFeature
+from segql.kept import Kept, KeptCells, kept_from_state
 from segql.recipe import Recipe
-from segql.scorers import CellScorer, Scorer, scorer_from_state
 from segql.selection import Trial
 from segql.space import Matrix, Projection, Space, projection_from_state, projection_state
 
@@ -75,7 +75,7 @@ class Model:
         ``calinski_harabasz``, ``mean_squared_distance``, ``noise_share``: exact, on all rows.
     segments : list of Segment
         By segment_id; noise, where there is some, is the first.
-    scorer : Scorer or None
+    scorer : Kept or None
         What names a row's segment when it is not the nearest centroid.
     trials : list of Trial
         Every k that was tried, measured on the coreset.
@@ -104,7 +104,7 @@ class Model:
     reason: str
     iterations: list[Iteration]
     algorithm: str = "kmeans"
-    scorer: Scorer | None = None
+    scorer: Kept | None = None
     diagnostics: dict[str, tuple[float, str]] = field(default_factory=dict)
     tree: Tree | None = None
     curve: Curve | None = None
@@ -141,7 +141,7 @@ class Model:
         return Space(self.recipe.dimensions(), self.projection)
 
     @property
-    def assignment(self) -> Assignment:
+    def assignment(self) -> Scorer:
         """What assigns rows in SQL."""
         if self.scorer is None:
             return NearestCentroid(self.space, self.points)
@@ -243,7 +243,7 @@ class Model:
             raise SegqlError(unknown("form", form, FORMS))
         if form == "expression":
             return sql.text(unqualified(self.assignment.expression()), dialect)
-        if isinstance(self.scorer, CellScorer) and dialect != "duckdb":
+        if isinstance(self.scorer, KeptCells) and dialect != "duckdb":
             raise SegqlError(
                 f"dialect got {dialect!r}, but model {self.name!r} is scored by a join with its "
                 "cells in DuckDB; accepted: 'duckdb'"
@@ -290,7 +290,7 @@ class Model:
                 "recipe": Recipe.from_state(state["recipe"]),
                 "projection": projection_from_state(state["projection"]),
                 "points": np.array(state["points"], dtype=np.float64),
-                "scorer": scorer_from_state(state.get("scorer")),
+                "scorer": kept_from_state(state.get("scorer")),
             }
         except (KeyError, TypeError, ValueError) as error:
             raise SegqlError(f"the stored model cannot be read: {error!r}") from error

@@ -10,21 +10,19 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from segql import sql
-from segql.assignment import FAR, Assignment, NearestCentroid, inputs_in_list, listed
+from segql.assignment import FAR, NearestCentroid, Scorer, inputs_in_list, listed
 from segql.expressions import offset, substitute, variable
 from segql.space import Matrix, Space
 
 
 @dataclass(frozen=True)
-class NamedPoints(Assignment):
+class NamedPoints(Scorer):
     """A row belongs to the segment that the nearest point names.
 
     Parameters
     ----------
-    space : Space
-        Where points come from.
-    centroids : ndarray of shape (k, space.size)
-        Mean of each segment, in segment_id order; distances are to these.
+    space, centroids
+        See :class:`Assignment`.
     points : ndarray of shape (m, space.size)
     labels : ndarray of int, shape (m,)
         segment_id that each point names; 0 is noise.
@@ -38,8 +36,6 @@ class NamedPoints(Assignment):
     too. The segment's score is the smallest of its points'.
     """
 
-    space: Space
-    centroids: Matrix
     points: Matrix
     labels: NDArray[np.intp]
     reaches: Matrix | None = None

@@ -10,6 +10,7 @@ from segql import schema, sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
 from segql.functions.macros import SCHEMA_VERSION, model_macros, scalar_expressions, score_select
+from segql.kept import CELLS, KeptCells
 from segql.long_rows import (
     component_info_rows,
     component_rows,
@@ -19,7 +20,6 @@ from segql.long_rows import (
 )
 from segql.metrics import METRICS
 from segql.model import Iteration, Model, Segment, feature_rows
-from segql.scorers import CELLS, CellScorer
 from segql.selection import Trial
 
 #: Rows that one INSERT writes.
@@ -238,10 +238,10 @@ class Registry:
         if scorer is None:
             return None
         model.scorer = scorer.stored(str(model.name), model.version)
-        if not isinstance(scorer, CellScorer) or scorer.table is None:
+        if not isinstance(scorer, KeptCells) or scorer.table is None:
             return None
         kept = model.scorer
-        assert isinstance(kept, CellScorer)
+        assert isinstance(kept, KeptCells)
         assert kept.model is not None
         name, mark = (sql.text(sql.string(item)) for item in (kept.model.name, kept.model.mark))
         return (

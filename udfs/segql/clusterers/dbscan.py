@@ -12,10 +12,8 @@ from scipy.spatial import cKDTree
 from segql.clusterers.kmeans import Labels, Matrix
 from segql.clusterers.near_components import connected, join_components, just_above
 from segql.errors import SegqlError
-from segql.grid import Grid, contained, distinct, padded, positions
+from segql.grid import MOST_DIMENSIONS, Grid, contained, distinct, padded, positions
 
-#: A grid of more dimensions has too many neighbours a cell.
-GRID_DIMENSIONS = 3
 #: Neighbours may be this much farther than the nearest ones when any within eps will do.
 SLACK = 8.0
 #: Neighbours of each core point that make the first edges.
@@ -37,11 +35,6 @@ class Density:
 
     labels: Labels
     is_core: NDArray[np.bool_]
-
-    @property
-    def k(self) -> int:
-        """Number of clusters."""
-        return int(self.labels.max()) + 1 if len(self.labels) else 0
 
 
 def fit_dbscan(
@@ -68,7 +61,7 @@ def fit_dbscan(
     of different components are within eps.
     """
     weights = np.ones(len(points)) if weights is None else weights
-    if points.shape[1] <= GRID_DIMENSIONS:
+    if points.shape[1] <= MOST_DIMENSIONS:
         try:
             return _by_grid(points, eps, min_samples, weights)
         except SegqlError:

@@ -80,12 +80,27 @@ def default_min_samples(rows: int, dimensions: int) -> int:
 
 
 def chosen(points: Matrix, most: int) -> NDArray[np.intp]:
-    """Positions of at most so many points, decided by their coordinates alone."""
+    """Positions of at most so many points, decided by their coordinates alone.
+
+    Equal points are told apart by counting them, so that a repeated one is drawn in proportion
+    and not as a whole or not at all.
+    """
     if len(points) <= most:
         return np.arange(len(points))
     mixed = np.zeros(len(points), dtype=np.uint64)
     for column in points.T:
-        bits = np.ascontiguousarray(column + 0.0).view(np.uint64)
-        mixed = (mixed ^ bits) * np.uint64(0x9E3779B97F4A7C15)
-        mixed ^= mixed >> np.uint64(29)
-    return np.sort(np.argpartition(mixed, most)[:most])
+        mixed = _mixed(mixed ^ np.ascontiguousarray(column + 0.0).view(np.uint64))
+    order = np.argsort(mixed, kind="stable")
+    ordered = mixed[order]
+    starts = np.flatnonzero(np.append(True, ordered[1:] != ordered[:-1]))
+    sizes = np.diff(np.append(starts, len(ordered)))
+    nth = np.arange(len(ordered)) - np.repeat(starts, sizes)
+    drawn = np.argpartition(_mixed(ordered + nth.astype(np.uint64)), most)[:most]
+    return np.sort(order[drawn])
+
+
+def _mixed(bits: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Spread every bit over the others (the finalizer of Steele, Lea & Flood's SplitMix)."""
+    bits = (bits ^ (bits >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
+    bits = (bits ^ (bits >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
+    return np.asarray(bits ^ (bits >> np.uint64(31)))

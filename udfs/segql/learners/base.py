@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field
 from numbers import Real
@@ -12,13 +13,14 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from segql import sql
-from segql.assignment import Assignment
+from segql.assignment import Assignment, Scorer
 from segql.clusterers.k_distance import Curve
-from segql.clusterers.kmeans import Problem
+from segql.clusterers.kmeans import Labels, Problem
 from segql.clusterers.linkage import Tree
 from segql.coreset import Coreset
 from segql.engines.duckdb import DuckDBEngine
-from segql.labelled import LabelledRows, labelled
+from segql.features import SOURCE
+from segql.labelled import LabelledRows, labelled, told
 from segql.metrics import ExactFigures, exact_figures, segment_sums
 from segql.model import Iteration
 from segql.progress import Report
@@ -63,7 +65,7 @@ class Learned:
         Of each segment, in segment_id order.
     """
 
-    assignment: Assignment
+    assignment: Scorer
     figures: ExactFigures
     trials: list[Trial]
     reason: str
@@ -143,11 +145,33 @@ def agreement(first: NDArray[np.intp], second: NDArray[np.intp], weights: Matrix
     return 1.0 if highest == expected else (together - expected) / (highest - expected)
 
 
+def agreement_in_sql(
+    training: Training,
+    points: Matrix,
+    labels: Labels,
+    assign: Callable[[Space], Assignment],
+    weights: Matrix | None = None,
+) -> dict[str, tuple[float, str]]:
+    """How often SQL gives a row the 0-based label that the algorithm itself gave it."""
+    weights = np.ones(len(labels)) if weights is None else weights
+    found = told(training.engine, points, assign) - 1
+    return {
+        "agreement": (
+            float(weights[found == labels].sum() / weights.sum()),
+            "Share of the rows whose segment in SQL is that of the algorithm's own clusters.",
+        ),
+        "agreement_ari": (
+            agreement(found, labels, weights),
+            "Adjusted Rand index of the segments in SQL and the algorithm's own clusters.",
+        ),
+        "agreement_rows": (float(len(labels)), "Rows on which these were compared."),
+    }
+
+
 def prepared_points(training: Training, share: float, *, by_id: bool = False) -> Matrix:
     """Fetch the points of all scorable rows, or of a share of them by the hash of their ids."""
     engine, space, data = training.engine, training.space, training.data
-    carried = [sql.alias(sql.column(data.id, "source"), f"{sql.SCRATCH}id")] if by_id else []
-    inputs = space.inputs(data.source, *(carried or [sql.alias(sql.integer(0), "__segql_id")]))
+    inputs = space.inputs(data.source, sql.alias(sql.column(data.id, SOURCE), f"{sql.SCRATCH}id"))
     if share < 1.0:
         inputs = inputs.where(engine.hash_below(data.hashable, training.request.seed + 2, share))
     names = [f"p{index}" for index in range(space.size)]

@@ -12,6 +12,7 @@ from segql import sql
 from segql.clusterers.dbscan import Density, fit_dbscan
 from segql.clusterers.k_distance import chosen
 from segql.clusterers.kmeans import Labels, Matrix
+from segql.clusterers.near_components import just_above
 from segql.learners.base import Training, agreement
 
 #: Side of a fine cell in units of eps.
@@ -39,20 +40,26 @@ def count_cells(training: Training, eps: float) -> CellCounts:
     engine, space = training.engine, training.space
     side, axes = SIDE * eps, range(space.size)
     scaled = sql.layer(
-        space.inputs(training.data.source, sql.alias(sql.integer(0), f"{sql.SCRATCH}id")),
+        space.inputs(training.data.source),
         *(
-            sql.alias(sql.product(exp.Paren(this=value), sql.number(1.0 / side)), f"s{axis}")
+            sql.alias(
+                sql.product(exp.Paren(this=value), sql.number(1.0 / side)), f"{sql.SCRATCH}s{axis}"
+            )
             for axis, value in enumerate(space.coordinates())
         ),
     )
     placed = sql.layer(
-        scaled, *(sql.alias(exp.Floor(this=sql.column(f"s{axis}")), f"c{axis}") for axis in axes)
+        scaled,
+        *(
+            sql.alias(exp.Floor(this=sql.scratch(f"s{axis}")), f"{sql.SCRATCH}c{axis}")
+            for axis in axes
+        ),
     )
     inside = [
         exp.Cast(
             this=exp.Floor(
                 this=sql.product(
-                    exp.Paren(this=sql.minus(sql.column(f"s{axis}"), sql.column(f"c{axis}"))),
+                    exp.Paren(this=sql.minus(sql.scratch(f"s{axis}"), sql.scratch(f"c{axis}"))),
                     sql.number(UNITS),
                 )
             ),
@@ -60,9 +67,9 @@ def count_cells(training: Training, eps: float) -> CellCounts:
         )
         for axis in axes
     ]
-    corners = [sql.column(f"c{axis}") for axis in axes]
+    corners = [sql.scratch(f"c{axis}") for axis in axes]
     query = (
-        exp.select(*(item.copy() for item in corners))
+        exp.select(*(sql.alias(item.copy(), f"c{axis}") for axis, item in enumerate(corners)))
         .select(
             *(
                 sql.alias(sql.double(exp.Sum(this=value)), f"sum{axis}")
@@ -71,7 +78,7 @@ def count_cells(training: Training, eps: float) -> CellCounts:
             sql.alias(sql.double(exp.Count(this=exp.Star())), "rows"),
         )
         .from_(placed.subquery("placed"))
-        .where(exp.Not(this=exp.Is(this=sql.column("c0"), expression=exp.Null())))
+        .where(exp.Not(this=exp.Is(this=sql.scratch("c0"), expression=exp.Null())))
         .group_by(*(item.copy() for item in corners))
     )
     fetched = engine.arrays(query)
@@ -108,7 +115,7 @@ def _named(centers: Matrix, found: Density, points: Matrix, eps: float) -> Label
     if not len(cores):
         return np.full(len(points), -1, dtype=np.intp)
     distances, near = cKDTree(centers[cores]).query(
-        points, distance_upper_bound=float(np.nextafter(eps, np.inf)), workers=-1
+        points, distance_upper_bound=just_above(eps), workers=-1
     )
     labels = np.append(found.labels[cores], -1)
     return np.asarray(labels[np.where(np.isfinite(distances), near, len(cores))])

@@ -2,24 +2,25 @@
 
 from __future__ import annotations
 
-from contextlib import ExitStack
 from dataclasses import replace
 from numbers import Integral
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
-from segql.cells import MOST_DIMENSIONS, make_cells
+from segql.cells import make_cells
 from segql.clusterers.dbscan import fit_dbscan
 from segql.clusterers.hdbscan import fit_hdbscan
 from segql.clusterers.k_distance import default_min_samples, k_distance_curve
 from segql.clusterers.kmeans import Labels, Matrix
-from segql.density_cells import DensityCells
+from segql.clusterers.near_components import just_above
 from segql.errors import SegqlError
+from segql.grid import MOST_DIMENSIONS
 from segql.learners import cell_counts
 from segql.learners.base import Learned, Training, as_number, prepared_points
-from segql.learners.density_scoring import Found, agreement_in_sql, by_balls, by_cells
+from segql.learners.density_scoring import Clusters, Found, by_balls, by_cells
 
 #: Rows × coordinates that may be fetched (promise 2 of the design).
 FETCHED = 30_000_000
@@ -59,8 +60,7 @@ def learn_dbscan(training: Training) -> Learned:
     """Find eps, core points and clusters, and lay cells around the core points."""
     space, request, rows = training.space, training.request, training.data.rows
     samples = int(request.min_samples or default_min_samples(rows, space.size))
-    training.report("clustering")
-    share = min(1.0, FETCHED / (training.data.rows * space.size))
+    share = min(1.0, FETCHED / (rows * space.size))
     counted = share < 1.0 and space.size <= MOST_DIMENSIONS
     points = prepared_points(training, share)
     fetched = len(points)
@@ -102,13 +102,13 @@ def learn_dbscan(training: Training) -> Learned:
     sentence = f"eps = {eps:.4g} and min_samples = {samples}"
     _check_count(count, sentence, 'a larger eps or a smaller min_samples, or eps "auto"')
     diagnostics["core_points"] = (float(is_core.sum()), "Core points, or cells of them.")
+    clusters = Clusters(count, sentence, diagnostics, curve)
     drawn = {"is_exact": share == 1.0, "coreset_rows": fetched}
     if space.size <= MOST_DIMENSIONS:
         laid = make_cells([(eps, points[is_core], labels[is_core] + 1)])
-        learned = by_cells(training, laid, count, sentence, diagnostics, curve)
+        learned = by_cells(training, laid, clusters)
     else:
-        seen = _with_borders(Found(points, labels, is_core), eps)
-        learned = by_balls(training, seen, count, sentence, diagnostics, curve)
+        learned = by_balls(training, _with_borders(points, labels, is_core, eps), clusters)
     return replace(learned, info=drawn)
 
 
@@ -138,22 +138,14 @@ def learn_hdbscan(training: Training) -> Learned:
     # Of repeated rows, whose λ is infinite, there is no finite figure.
     stabilities = [value if np.isfinite(value) else None for value in found.stabilities.tolist()]
     drawn = {"is_exact": share == 1.0, "coreset_rows": len(points)}
+    clusters = Clusters(found.k, sentence, diagnostics, curve, stabilities)
+    seen = Found(points, found.labels)
     # A level is a join: of many, balls are the cheaper way.
     if space.size > MOST_DIMENSIONS or len(np.unique(found.births)) > LEVELS:
-        seen = Found(points, found.labels, found.labels >= 0)
-        learned = by_balls(training, seen, found.k, sentence, diagnostics, curve, stabilities)
-        return replace(learned, info=drawn)
-    laid = make_cells(_levels(points, found.labels, found.births), points)
-    with ExitStack() as stack:
-        table = training.engine.upload(laid.arrow(), "cells")
-        stack.callback(training.engine.drop, table)
-        diagnostics |= agreement_in_sql(
-            training,
-            points,
-            found.labels,
-            lambda own: DensityCells(own, np.zeros((found.k, own.size)), laid.levels, table),
-        )
-    learned = by_cells(training, laid, found.k, sentence, diagnostics, curve, stabilities)
+        learned = by_balls(training, seen, clusters)
+    else:
+        laid = make_cells(_levels(points, found.labels, found.births), points)
+        learned = by_cells(training, laid, clusters, seen)
     return replace(learned, info=drawn)
 
 
@@ -196,15 +188,12 @@ def _check_count(count: int, sentence: str, accepted: str) -> None:
         )
 
 
-def _with_borders(found: Found, eps: float) -> Found:
+def _with_borders(points: Matrix, labels: Labels, is_core: NDArray[np.bool_], eps: float) -> Found:
     """Name points within eps of a core point by the nearest one."""
-    cores = np.flatnonzero(found.is_core)
-    others = np.flatnonzero(~found.is_core)
-    bound = float(np.nextafter(eps, np.inf))
-    distances, near = cKDTree(found.points[cores]).query(
-        found.points[others], distance_upper_bound=bound, workers=-1
+    cores, others = np.flatnonzero(is_core), np.flatnonzero(~is_core)
+    distances, near = cKDTree(points[cores]).query(
+        points[others], distance_upper_bound=just_above(eps), workers=-1
     )
-    labels = found.labels.copy()
-    hit = np.isfinite(distances)
-    labels[others[hit]] = found.labels[cores[near[hit]]]
-    return Found(found.points, labels, found.is_core)
+    named, hit = labels.copy(), np.isfinite(distances)
+    named[others[hit]] = labels[cores[near[hit]]]
+    return Found(points, named)

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, replace
 
 import numpy as np
-from numpy.typing import NDArray
 
-from segql.assignment import Assignment
+from segql.assignment import Scorer
 from segql.balls import cover
 from segql.cells import Cells
 from segql.clusterers.k_distance import Curve, chosen
 from segql.clusterers.kmeans import Labels, Matrix
 from segql.density_cells import DensityCells
-from segql.labelled import told
-from segql.learners.base import Learned, Measured, Training, agreement, measure
+from segql.learners.base import Learned, Measured, Training, agreement_in_sql, measure
 from segql.named_points import NamedPoints
 from segql.space import Space
 
@@ -26,100 +23,106 @@ BALLS, BALL_POINTS, JUDGED = 128, 40_000, 100_000
 
 @dataclass(frozen=True)
 class Found:
-    """Labels of the points that were seen; 0-based, −1 noise, borders named by the nearest core."""
+    """Points that were seen and their labels: 0-based, −1 noise."""
 
     points: Matrix
     labels: Labels
-    is_core: NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class Clusters:
+    """What an algorithm says of its clusters, whatever scores them.
+
+    Attributes
+    ----------
+    count : int
+    sentence : str
+        With what they were found.
+    diagnostics : dict of str to (float, str)
+    curve : Curve
+    stabilities : list of float or None, optional
+        Of each cluster; None is infinite.
+    """
+
+    count: int
+    sentence: str
+    diagnostics: dict[str, tuple[float, str]]
+    curve: Curve
+    stabilities: list[float | None] | None = None
 
 
 def by_cells(
-    training: Training,
-    laid: Cells,
-    count: int,
-    sentence: str,
-    diagnostics: dict[str, tuple[float, str]],
-    curve: Curve,
-    stabilities: list[float | None] | None = None,
+    training: Training, laid: Cells, clusters: Clusters, judged: Found | None = None
 ) -> Learned:
-    """Score by an equi-join with the cells of a grid."""
+    """Score by an equi-join with the cells of a grid; say how often SQL agrees with ``judged``."""
     training.report("measuring")
-    engine, space = training.engine, training.space
+    engine, space, diagnostics = training.engine, training.space, dict(clusters.diagnostics)
     with ExitStack() as stack:
         table = engine.upload(laid.arrow(), "cells")
         stack.callback(engine.drop, table)
-        provisional = DensityCells(space, np.zeros((count, space.size)), laid.levels, table)
-        measured = measure(training, provisional)
-        if np.array_equal(measured.numbers, np.arange(count + 1)):
-            training.stack.callback(engine.drop, table)
+
+        def scorer(own: Space) -> DensityCells:
+            return DensityCells(own, np.zeros((clusters.count, own.size)), laid.levels, table)
+
+        if judged is not None:
+            diagnostics |= agreement_in_sql(training, judged.points, judged.labels, scorer)
+        measured = measure(training, scorer(space))
+        kept = table
+        if np.array_equal(measured.numbers, np.arange(clusters.count + 1)):
             stack.pop_all()
         else:
-            table = engine.upload(laid.renumbered(measured.numbers).arrow(), "cells")
-            training.stack.callback(engine.drop, table)
+            kept = engine.upload(laid.renumbered(measured.numbers).arrow(), "cells")
+        training.stack.callback(engine.drop, kept)
     diagnostics["cells"] = (float(len(laid.level)), "Cells that rows are looked up in.")
+    diagnostics["listed_points"] = (
+        float(len(laid.points)),
+        "Points listed in cells beside the clusters"
+        + ("." if laid.is_exact else "; of crowded cells the outermost: a new row may miss one."),
+    )
     return _learned(
-        training,
-        DensityCells(space, measured.centroids, laid.levels, table),
-        measured, count, sentence, diagnostics, curve, stabilities,
-    )  # fmt: skip
+        DensityCells(space, measured.centroids, laid.levels, kept),
+        measured,
+        replace(clusters, diagnostics=diagnostics),
+    )
 
 
-def by_balls(
-    training: Training,
-    found: Found,
-    count: int,
-    sentence: str,
-    diagnostics: dict[str, tuple[float, str]],
-    curve: Curve,
-    stabilities: list[float | None] | None = None,
-) -> Learned:
+def by_balls(training: Training, found: Found, clusters: Clusters) -> Learned:
     """Score by balls, and say how often they agree with the labels themselves."""
     training.report("measuring")
-    space = training.space
+    space, count = training.space, clusters.count
     used = chosen(found.points, BALL_POINTS)
-    order = np.lexsort(found.points[used].T[::-1])
-    used = used[order]
+    used = used[np.lexsort(found.points[used].T[::-1])]
     # A cluster that the sample misses keeps a ball of its own.
     missing = np.setdiff1d(np.arange(count), found.labels[used])
     extra = [int(np.flatnonzero(found.labels == label)[0]) for label in missing]
     used = np.concatenate([used, np.array(extra, dtype=np.intp)])
     balls = cover(found.points[used], found.labels[used], max(BALLS, 2 * count),
                   training.request.seed)  # fmt: skip
-    judged = chosen(found.points, JUDGED)
-    diagnostics |= agreement_in_sql(
-        training,
-        found.points[judged],
-        found.labels[judged],
-        lambda own: NamedPoints(
+
+    def scorer(own: Space) -> NamedPoints:
+        return NamedPoints(
             own, np.zeros((count, own.size)), balls.centers, balls.labels + 1, balls.radii
-        ),
+        )
+
+    judged = chosen(found.points, JUDGED)
+    diagnostics = clusters.diagnostics | agreement_in_sql(
+        training, found.points[judged], found.labels[judged], scorer
     )
-    diagnostics |= {
-        "balls": (float(len(balls.centers)), "Balls that score in SQL."),
-    }
-    provisional = NamedPoints(space, np.zeros((count, space.size)), balls.centers,
-                              balls.labels + 1, balls.radii)  # fmt: skip
-    measured, kept = _filled(measure(training, provisional))
+    diagnostics["balls"] = (float(len(balls.centers)), "Balls that score in SQL.")
+    measured = _filled(measure(training, scorer(space)))
+    sentence, kept = clusters.sentence, len(measured.centroids)
     if kept < count:
         sentence += f"; {count - kept} more are too small to be told apart from their neighbours"
-        stabilities = None if stabilities is None else [
-            item for item, number in zip(stabilities, measured.numbers[1:], strict=True) if number
-        ]  # fmt: skip
     numbers = measured.numbers[balls.labels + 1]
-    told_apart, count = numbers > 0, kept
-    assignment = NamedPoints(space, measured.centroids, balls.centers[told_apart],
-                             numbers[told_apart], balls.radii[told_apart])  # fmt: skip
-    if stabilities is not None:
-        measured = replace(
-            measured, numbers=measured.numbers[np.append(True, measured.numbers[1:] > 0)]
-        )
-    return _learned(
-        training, assignment, measured, count, sentence, diagnostics, curve, stabilities
-    )
+    lasting = numbers > 0
+    assignment = NamedPoints(space, measured.centroids, balls.centers[lasting],
+                             numbers[lasting], balls.radii[lasting])  # fmt: skip
+    told_apart = replace(clusters, count=kept, sentence=sentence, diagnostics=diagnostics)
+    return _learned(assignment, measured, told_apart)
 
 
-def _filled(measured: Measured) -> tuple[Measured, int]:
-    """Leave out segments that no row belongs to: the last ones by size."""
+def _filled(measured: Measured) -> Measured:
+    """Leave out segments that no row belongs to, the last ones by size: their number is 0."""
     figures = measured.figures
     kept = int((figures.sizes > 0).sum())
     numbers = np.where(measured.numbers <= kept, measured.numbers, 0)
@@ -130,54 +133,25 @@ def _filled(measured: Measured) -> tuple[Measured, int]:
         mean_squares=figures.mean_squares[:kept],
         means=figures.means[:kept],
     )
-    return Measured(fewer, measured.centroids[:kept], numbers), kept
+    return Measured(fewer, measured.centroids[:kept], numbers)
 
 
-def agreement_in_sql(
-    training: Training,
-    points: Matrix,
-    labels: Labels,
-    assign: Callable[[Space], Assignment],
-) -> dict[str, tuple[float, str]]:
-    """How often SQL gives a row the cluster that the algorithm itself gave it."""
-    found = told(training.engine, points, assign) - 1
-    return {
-        "agreement": (
-            float((found == labels).mean()),
-            "Share of the rows whose segment in SQL is that of the algorithm's own clusters.",
-        ),
-        "agreement_ari": (
-            agreement(found, labels, np.ones(len(labels))),
-            "Adjusted Rand index of the segments in SQL and the algorithm's own clusters.",
-        ),
-        "agreement_rows": (float(len(labels)), "Rows on which these were compared."),
-    }
-
-
-def _learned(
-    training: Training,
-    assignment: Assignment,
-    measured: Measured,
-    count: int,
-    sentence: str,
-    diagnostics: dict[str, tuple[float, str]],
-    curve: Curve,
-    stabilities: list[float | None] | None,
-) -> Learned:
-    noise = measured.figures.metrics["noise_share"]
-    diagnostics["noise_share"] = (noise, "Share of the customers that belong to no segment.")
+def _learned(assignment: Scorer, measured: Measured, clusters: Clusters) -> Learned:
+    noise, count = measured.figures.metrics["noise_share"], clusters.count
     ordered: list[float | None] | None = None
-    if stabilities is not None:
+    if clusters.stabilities is not None:
         ordered = [None] * count
-        for number, value in zip(measured.numbers[1:], stabilities, strict=True):
-            ordered[int(number) - 1] = value
+        for number, value in zip(measured.numbers[1:], clusters.stabilities, strict=True):
+            if number > 0:
+                ordered[int(number) - 1] = value
     return Learned(
         assignment=assignment,
         figures=measured.figures,
         trials=[],
         reason=f"{count} {'segment' if count == 1 else 'segments'} and {noise:.1%} noise with "
-        f"{sentence}",
-        diagnostics=diagnostics,
+        f"{clusters.sentence}",
+        diagnostics=clusters.diagnostics
+        | {"noise_share": (noise, "Share of the customers that belong to no segment.")},
         stabilities=ordered,
-        curve=curve,
+        curve=clusters.curve,
     )

@@ -12,10 +12,11 @@ from segql.clusterers.kmeans import Labels, Matrix, Points
 from segql.clusterers.linkage import LINKAGES, Tree, cophenetic_correlation, fit_tree
 from segql.diagnostics import BOOTSTRAPS, quality
 from segql.errors import SegqlError, unknown
-from segql.learners.base import Learned, Training, agreement, as_number, measure
-from segql.microclusters import Named, micro_clusters, name_segments
+from segql.learners.base import Learned, Training, agreement_in_sql, as_number, measure
+from segql.microclusters import Named, micro_clusters, name_segments, nearest_center
 from segql.named_points import NamedPoints
 from segql.selection import Trial, decide, find_elbow, parse_k
+from segql.space import Space
 
 #: A table of no more rows is its own tree.
 EXACT_ROWS = 5_000
@@ -64,25 +65,16 @@ def learn(training: Training) -> Learned:
     tree = fit_tree(leaves, mass, request.linkage)
     k, trials, reason = _choose(training, tree, leaves, mass, leaf, kind, most)
     named = _named(points, weights, tree.cut(k), leaves, leaf, most, is_exact=own_tree)
-    cut = tree.cut(k)[leaf]
     training.report("measuring")
-    provisional = NamedPoints(training.space, np.zeros((k, training.space.size)),
-                              named.points, named.labels + 1)  # fmt: skip
-    measured = measure(training, provisional)
+
+    def scorer(own: Space) -> NamedPoints:
+        return NamedPoints(own, np.zeros((k, own.size)), named.points, named.labels + 1)
+
+    measured = measure(training, scorer(training.space))
     assignment = NamedPoints(
         training.space, measured.centroids, named.points, measured.numbers[named.labels + 1]
     )
-    told = named.labels[_nearest(named.points, points)]
-    diagnostics = {
-        "agreement": (
-            float(weights[told == cut].sum() / weights.sum()),
-            "Share of the customers whose segment in SQL is the one that the tree itself gives "
-            + ("them." if is_exact else "them, on the coreset."),
-        ),
-        "agreement_ari": (
-            agreement(told, cut, weights),
-            "Adjusted Rand index of the segments in SQL and those of the tree itself.",
-        ),
+    diagnostics = agreement_in_sql(training, points, tree.cut(k)[leaf], scorer, weights) | {
         "cophenetic_correlation": (
             cophenetic_correlation(tree, leaves, mass),
             "Correlation of the heights at which two leaves meet with their distance.",
@@ -120,7 +112,7 @@ def _named(
         return name_segments(points, weights, cut[leaf], most)
     few = max(most // 4, int(cut.max()) + 1)
     named = name_segments(points, weights, cut[leaf], few, ENOUGH)
-    told = named.labels[_nearest(named.points, points)]
+    told = named.labels[nearest_center(named.points, points)[1]]
     both, all_told, all_cut = (
         np.bincount(label, weights=weights * mask, minlength=int(cut.max()) + 1)
         for label, mask in (
@@ -133,7 +125,7 @@ def _named(
     if (both >= ENOUGH * (all_told + all_cut - both)).all():
         return named
     # Whoever is nearest to a leaf belongs to it.
-    return Named(leaves, cut, 1.0)
+    return Named(leaves, cut)
 
 
 def _choose(
@@ -204,9 +196,3 @@ def _stabilities(
             either = pairs.sum(axis=1)[:, None] + pairs.sum(axis=0)[None, :] - pairs
             scores[k] += (pairs / np.maximum(either, 1)).max(axis=1)
     return {k: float(found.min()) / max(used[k], 1) for k, found in scores.items()}
-
-
-def _nearest(centers: Matrix, points: Matrix) -> Labels:
-    from scipy.spatial import cKDTree
-
-    return np.asarray(cKDTree(centers).query(points)[1])

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from segql.assignment import Assignment, NearestCentroid
+from segql.assignment import Assignment, NearestCentroid, Scorer
 from segql.cells import Level
 from segql.density_cells import DensityCells, Stored
 from segql.errors import SegqlError
@@ -22,23 +22,23 @@ CELLS = "segql.cells"
 
 
 @dataclass(frozen=True)
-class PointScorer:
+class KeptPoints:
     """Points that name a segment, see :class:`NamedPoints`."""
 
     points: Matrix
     labels: NDArray[np.intp]
     reaches: Matrix | None
 
-    def assignment(self, space: Space, centroids: Matrix) -> Assignment:
+    def assignment(self, space: Space, centroids: Matrix) -> Scorer:
         """Assign in a space."""
         return NamedPoints(space, centroids, self.points, self.labels, self.reaches)
 
-    def stored(self, name: str, version: int) -> Scorer:
-        """The scorer of a stored version."""
+    def stored(self, name: str, version: int) -> Kept:
+        """What is kept of a stored version."""
         return self
 
-    def forgotten(self) -> Scorer:
-        """The scorer of a model that was not stored."""
+    def forgotten(self) -> Kept:
+        """What is kept of a model that was not stored."""
         return self
 
     def state(self) -> dict[str, Any]:
@@ -52,14 +52,14 @@ class PointScorer:
 
 
 @dataclass(frozen=True)
-class CellScorer:
+class KeptCells:
     """Cells in a table, see :class:`DensityCells`."""
 
     levels: tuple[Level, ...]
     table: exp.Table | None
     model: Stored | None
 
-    def assignment(self, space: Space, centroids: Matrix) -> Assignment:
+    def assignment(self, space: Space, centroids: Matrix) -> Scorer:
         """Assign in a space."""
         if self.table is None:
             raise SegqlError(
@@ -68,12 +68,12 @@ class CellScorer:
             )
         return DensityCells(space, centroids, self.levels, self.table, self.model)
 
-    def stored(self, name: str, version: int) -> Scorer:
-        """The scorer of a stored version: its rows of the registry's cells."""
+    def stored(self, name: str, version: int) -> Kept:
+        """What is kept of a stored version: its rows of the registry's cells."""
         return replace(self, table=exp.to_table(CELLS), model=Stored(name, version, uuid4().hex))
 
-    def forgotten(self) -> Scorer:
-        """The scorer of a model that was not stored: its cells are gone."""
+    def forgotten(self) -> Kept:
+        """What is kept of a model that was not stored: its cells are gone."""
         return replace(self, table=None)
 
     def state(self) -> dict[str, Any]:
@@ -85,29 +85,29 @@ class CellScorer:
         }
 
 
-Scorer = PointScorer | CellScorer
+Kept = KeptPoints | KeptCells
 
 
-def scorer_of(assignment: Assignment) -> Scorer | None:
+def kept_of(assignment: Assignment) -> Kept | None:
     """What to keep of an assignment; None for nearest centroids, which the model has anyway."""
     if isinstance(assignment, NamedPoints):
-        return PointScorer(assignment.points, assignment.labels, assignment.reaches)
+        return KeptPoints(assignment.points, assignment.labels, assignment.reaches)
     if isinstance(assignment, DensityCells):
-        return CellScorer(tuple(assignment.levels), assignment.table, assignment.stored)
+        return KeptCells(tuple(assignment.levels), assignment.table, assignment.stored)
     assert isinstance(assignment, NearestCentroid)
     return None
 
 
-def scorer_from_state(state: dict[str, Any] | None) -> Scorer | None:
-    """Rebuild a scorer from the registry."""
+def kept_from_state(state: dict[str, Any] | None) -> Kept | None:
+    """Rebuild it from the registry."""
     if state is None:
         return None
     if state["kind"] == "points":
         reaches = state["reaches"]
-        return PointScorer(
+        return KeptPoints(
             np.array(state["points"], dtype=np.float64),
             np.array(state["labels"], dtype=np.intp),
             None if reaches is None else np.array(reaches, dtype=np.float64),
         )
     levels = tuple(Level(eps, side) for eps, side in state["levels"])
-    return CellScorer(levels, exp.to_table(CELLS), Stored(*state["model"]))
+    return KeptCells(levels, exp.to_table(CELLS), Stored(*state["model"]))
