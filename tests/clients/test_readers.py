@@ -14,7 +14,7 @@ import pytest
 from support import labels_of, load_frame, predictions, shop_frame
 
 import segql
-from segql.functions.macros import LONG_TABLES
+from segql.functions.shared_macros import LONG_TABLES
 
 Ask = Callable[..., list[dict[str, Any]]]
 #: Models of the other algorithms, with features that fit them.

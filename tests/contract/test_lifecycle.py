@@ -23,7 +23,7 @@ from support import (
 )
 
 import segql
-from segql.functions.macros import LONG_TABLES
+from segql.functions.shared_macros import LONG_TABLES
 
 OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
 

@@ -13,7 +13,7 @@ from support import load_frame, registry_picture, scratch_objects
 
 import segql
 from segql import schema
-from segql.functions.macros import SCHEMA_VERSION
+from segql.functions.shared_macros import SCHEMA_VERSION
 from segql.training import PARTICULAR
 
 OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}

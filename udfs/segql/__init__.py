@@ -3,19 +3,24 @@
 from __future__ import annotations
 
 from segql.errors import SegqlError, UnknownModelError
+from segql.forgetting import forget
 from segql.functions import register
 from segql.lifecycle import evaluate, export, fit, load, models, predict
 from segql.model import Model
+from segql.upkeep import drop, use_version
 
 __all__ = [
     "Model",
     "SegqlError",
     "UnknownModelError",
+    "drop",
     "evaluate",
     "export",
     "fit",
+    "forget",
     "load",
     "models",
     "predict",
     "register",
+    "use_version",
 ]

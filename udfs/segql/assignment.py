@@ -161,9 +161,14 @@ class NearestCentroid(Scorer):
     the smallest of k linear scores. Ties go to the lower segment_id.
     """
 
+    @property
+    def weights(self) -> Matrix:
+        """What an input adds to each score, shape (k, n_dimensions)."""
+        return np.asarray(-2.0 * self.centroids @ self.space.matrix)
+
     def scores(self, constants: Sequence[float] | None = None) -> list[exp.Expr]:
         """SQL of ‖c‖² − 2·c·p (+ a constant) for each centroid, over the columns of the inputs."""
-        weights = -2.0 * self.centroids @ self.space.matrix
+        weights = self.weights
         biases = (self.centroids**2).sum(axis=1) - 2.0 * self.centroids @ self.space.shift
         if constants is not None:
             biases = biases + np.asarray(constants)

@@ -170,8 +170,7 @@ class DensityCells(Scorer):
             this="list_position",
             expressions=[sql.scratch(f"cd{number}"), sql.scratch(f"cm{number}")],
         )
-        listed = element(sql.scratch(f"cp{number}"), 1)
-        listed.set("expressions", [sql.scratch(f"cp{number}"), position])
+        listed = element(sql.scratch(f"cp{number}"), position)
         near = exp.Nullif(this=_field(listed, "segment_id"), expression=sql.integer(NOT_HERE))
         within = sql.compare(
             exp.LTE, sql.scratch(f"cm{number}"), sql.number(self.levels[number].eps ** 2)

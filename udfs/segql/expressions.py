@@ -31,9 +31,11 @@ def apply(values: exp.Expr, name: str, body: exp.Expr) -> exp.Expr:
     return exp.Anonymous(this="list_transform", expressions=[values, function])
 
 
-def element(values: exp.Expr, position: int) -> exp.Expr:
+def element(values: exp.Expr, position: int | exp.Expr) -> exp.Expr:
     """Element of a list, counted from 1."""
-    return exp.Anonymous(this="list_extract", expressions=[values, sql.integer(position)])
+    at = sql.integer(position) if isinstance(position, int) else position
+    # The shortest form: a wide model writes it for each feature and segment.
+    return exp.Bracket(this=values, expressions=[at], offset=1)
 
 
 def offset(axis: Dimension) -> exp.Expr:

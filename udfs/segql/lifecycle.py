@@ -98,34 +98,67 @@ def fit(
     UserWarning
         When the file's storage version shuts out DuckDB 1.x clients.
     """
-    started = time.perf_counter()
     request = Request(
         relation, id, name, features, algorithm, k, pca, eps, min_samples, linkage, seed
     )
+    model, _ = fitted(con, request, publish=publish, requested_by=requested_by)
+    if name is not None:
+        DuckDBEngine(con).warn_about_storage()
+    if features == "auto":
+        print(explain_decisions(model))
+    return model
+
+
+def fitted(
+    con: duckdb.DuckDBPyConnection,
+    request: Request,
+    *,
+    publish: bool = True,
+    requested_by: str = "call",
+    reuse: bool = False,
+) -> tuple[Model, bool]:
+    """Learn a segmentation; see :func:`fit`.
+
+    Parameters
+    ----------
+    reuse : bool
+        Take the current version when it was learned from the same rows with the same options.
+
+    Returns
+    -------
+    Model, bool
+        The model, and whether it was learned now.
+    """
+    started = time.perf_counter()
     _check(request)
+    options = json.dumps(
+        request.options(ALGORITHMS[request.algorithm].options), default=str, ensure_ascii=False
+    )
     engine = DuckDBEngine(con)
     register_functions(con)
     registry = Registry(engine)
     if request.name is not None:
         registry.check_writable(request.name)
         registry.update()
-        engine.warn_about_storage()
     with progress(f"segql: {request.name or 'fit'}") as report, ExitStack() as stack:
         report("checking ids")
         data = stack.enter_context(training_input(engine, request, registry))
+        if reuse and request.name is not None:
+            same = registry.current_of(request.name, options, data.fingerprint)
+            if same is not None:
+                return same, False
         model = learn_model(engine, data, request, report, stack)
         model.statements = list(engine.statements)
         if request.name is not None:
             report("storing")
             registry.prepare()
             keep_keys(engine, registry, model, data)
-        own = ALGORITHMS[request.algorithm].options
         model.info |= {
             "relation": request.relation,
             "requested_by": requested_by,
             "fitted_at": datetime.now(UTC).replace(tzinfo=None),
             "seed": request.seed,
-            "options": json.dumps(request.options(own), default=str, ensure_ascii=False),
+            "options": options,
             "input_hash": data.fingerprint,
             "row_count": data.rows,
             "as_of_date": data.as_of_date,
@@ -137,9 +170,7 @@ def fit(
             registry.write(model, publish=publish)
         elif model.scorer is not None:
             model.scorer = model.scorer.forgotten()
-    if features == "auto":
-        print(explain_decisions(model))
-    return model
+    return model, True
 
 
 def predict(

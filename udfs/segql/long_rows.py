@@ -4,6 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
+from segql.assignment import NearestCentroid
+from segql.features import NumberFeature
 from segql.model import Model
 
 
@@ -31,19 +35,30 @@ def curve_rows(model: Model) -> list[dict[str, Any]]:
 
 
 def component_rows(model: Model) -> list[dict[str, Any]]:
-    """Loadings, a row per component and dimension."""
+    """Loadings, a row per component and feature; those of a category's levels are a list."""
     if model.projection is None:
         return []
     axes = model.recipe.dimensions()
-    return [
-        {
-            "principal_component_id": index,
-            "feature": axis.name,
-            "numerical_value": float(value),
-        }
-        for index, component in enumerate(model.projection.components)
-        for axis, value in zip(axes, component, strict=True)
-    ]
+    rows: list[dict[str, Any]] = []
+    for index, component in enumerate(model.projection.components):
+        loadings = [float(value) for value in component]
+        for feature in model.recipe.features:
+            key = {"principal_component_id": index, "feature": feature.name}
+            at = [i for i, axis in enumerate(axes) if axis.feature == feature.name]
+            if isinstance(feature, NumberFeature):
+                rows.append(key | {"numerical_value": loadings[at[0]], "categorical_value": None})
+                # The flag of a missing number is a dimension of its own.
+                rows += [
+                    key | {"feature": axes[i].name, "numerical_value": loadings[i],
+                           "categorical_value": None}
+                    for i in at[1:]
+                ]  # fmt: skip
+            else:
+                shares = [
+                    {"category": axes[i].name.split("=", 1)[1], "value": loadings[i]} for i in at
+                ]
+                rows.append(key | {"numerical_value": None, "categorical_value": shares})
+    return rows
 
 
 def component_info_rows(model: Model) -> list[dict[str, Any]]:
@@ -59,6 +74,35 @@ def component_info_rows(model: Model) -> list[dict[str, Any]]:
             "cumulative_explained_variance_ratio": float(ratios[: index + 1].sum()),
         }
         for index, eigenvalue in enumerate(model.projection.eigenvalues)
+    ]
+
+
+def geometry_rows(model: Model) -> list[dict[str, Any]]:
+    """What distances to other centroids, and the part of each feature in them, are made of.
+
+    The squared distance to a centroid less ‖p‖² is weights · u + a constant, and ``input_center``
+    is the u of the centroid: between two centroids v and w, (w_j − v_j) · (u_j − the mean of both
+    centers' u_j) is what dimension j adds to the difference of the squared distances.
+    """
+    axes = model.recipe.dimensions()
+    scored = NearestCentroid(model.space, model.points)
+    factors = np.array([axis.factor for axis in axes])
+    offsets = np.array([axis.offset for axis in axes])
+    moved = model.scaled_centroids() - offsets
+    centers = np.divide(moved, factors, out=np.zeros_like(moved), where=factors != 0)
+    ends = [i for i, axis in enumerate(axes, start=1)
+            if i == len(axes) or axes[i].feature != axis.feature]  # fmt: skip
+    return [
+        {
+            "segment_id": segment.segment_id,
+            "centroid": model.points[index].tolist(),
+            "radius": float(np.sqrt(segment.mean_squared_distance or 0.0)),
+            "weights": scored.weights[index].tolist(),
+            "input_center": centers[index].tolist(),
+            "features": [axes[end - 1].feature for end in ends],
+            "last_inputs": ends,
+        }
+        for index, segment in enumerate(model.clusters)
     ]
 
 

@@ -9,12 +9,14 @@ from typing import Any
 from segql import schema, sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
-from segql.functions.macros import SCHEMA_VERSION, model_macros, scalar_expressions, score_select
+from segql.functions.macros import model_macros, scalar_expressions, score_select, version_macros
+from segql.functions.shared_macros import SCHEMA_VERSION, known_types
 from segql.kept import CELLS, KeptCells
 from segql.long_rows import (
     component_info_rows,
     component_rows,
     curve_rows,
+    geometry_rows,
     merge_rows,
     training_rows,
 )
@@ -39,16 +41,21 @@ class Registry:
         schema.version(self.engine)
         return schema.has_table(self.engine, "models")
 
-    def check_writable(self, name: str) -> None:
-        """Refuse a database or a name that a model cannot have, before anything is learned."""
+    def check_open_for_writing(self) -> None:
+        """Refuse a database that is attached read-only."""
         rows = self.engine.rows(
             "select readonly from duckdb_databases() where database_name = current_database()"
         )
         if rows and rows[0][0]:
             raise SegqlError(
-                f"the database {self.engine.database!r} is attached read-only: a named model "
-                "cannot be stored in it; fit with name=None, or open it for writing"
+                f"the database {self.engine.database!r} is attached read-only: its models cannot "
+                "be changed and none can be stored in it; open it for writing (a fit with "
+                "name=None stores nothing)"
             )
+
+    def check_writable(self, name: str) -> None:
+        """Refuse a database or a name that a model cannot have, before anything is learned."""
+        self.check_open_for_writing()
         if self.engine.database.lower() == "segql":
             raise SegqlError(
                 "the database is itself called 'segql', which makes every segql.name ambiguous; "
@@ -70,7 +77,24 @@ class Registry:
     def prepare(self) -> None:
         """Create schema, tables and shared macros, or bring those of an older segql up to date."""
         with REGISTRY_LOCK, self.engine.transaction():
-            schema.prepare(self.engine)
+            if schema.prepare(self.engine):
+                self._rewrite()
+
+    def _rewrite(self) -> None:
+        """Write again what an older segql left of each version that was published."""
+        versions = self.engine.rows(
+            "select model_name, model_version, is_current from segql.models where is_published "
+            "order by all"
+        )
+        for name, version, is_current in versions:
+            model = self.load(name, version)
+            key = {"model_name": name, "model_version": version}
+            self._insert_rows("geometry", [key | row for row in geometry_rows(model)])
+            statements = version_macros(model)
+            if is_current:
+                statements = model_macros(model, scalar_expressions(model))
+            for statement in statements:
+                self.engine.run(statement)
 
     def update(self) -> None:
         """Prepare a registry that exists: a fit reads the current version before it writes one."""
@@ -171,6 +195,17 @@ class Registry:
             **Model.parts_from_state(state),
         )
 
+    def current_of(self, name: str, options: str, fingerprint: str) -> Model | None:
+        """Read the current version if it was learned from these rows with these options."""
+        if not self.exists():
+            return None
+        same = self.engine.rows(
+            "select count(*) from segql.models where model_name = ? and is_current "
+            "and options = ? and input_hash = ?",
+            [name, options, fingerprint],
+        )
+        return self.load(name) if same[0][0] else None
+
     def _row(self, name: str, version: int | None) -> tuple[Any, ...] | None:
         if not self.exists():
             return None
@@ -228,9 +263,15 @@ class Registry:
             self._insert(model, statements, scalars)
             if cells is not None:
                 self.engine.run(cells)
+            self.announce()
             if publish:
                 for statement in statements:
                     self.engine.run(statement)
+
+    def announce(self) -> None:
+        """Tell the macros which models and versions there are, published or soon to be."""
+        for statement in known_types():
+            self.engine.run(statement)
 
     def _keep_cells(self, model: Model) -> str | None:
         """Let the model score by the registry's cells; return what moves them there."""
@@ -307,6 +348,7 @@ class Registry:
                 for name, (value, text) in model.diagnostics.items()
             ],
         )
+        self._insert_rows("geometry", [key | row for row in geometry_rows(model)])
         self._insert_rows("dendrogram", [key | row for row in merge_rows(model)])
         self._insert_rows("k_distances", [key | row for row in curve_rows(model)])
         self._insert_rows("training_info", [key | row for row in training_rows(model)])

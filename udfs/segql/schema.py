@@ -7,7 +7,7 @@ from sqlglot import exp
 from segql import sql
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
-from segql.functions.macros import SCHEMA_VERSION, shared_macros
+from segql.functions.shared_macros import SCHEMA_VERSION, known_types, shared_macros
 from segql.metrics import METRICS
 
 _VERSIONED = "model_name varchar not null, model_version integer not null"
@@ -37,7 +37,7 @@ TABLES: dict[str, str] = {
     "feature_bins": f"""{_VERSIONED}, feature varchar, bin integer, kind varchar, lower double,
         upper double, category varchar, share double""",
     "principal_components": f"""{_VERSIONED}, principal_component_id integer, feature varchar,
-        numerical_value double""",
+        numerical_value double, categorical_value struct(category varchar, "value" double)[]""",
     "principal_component_info": f"""{_VERSIONED}, principal_component_id integer,
         eigenvalue double, explained_variance_ratio double,
         cumulative_explained_variance_ratio double""",
@@ -59,6 +59,8 @@ TABLES: dict[str, str] = {
     "cells": f"""{_VERSIONED}, mark varchar, level integer, cell_1 double, cell_2 double,
         cell_3 double, segment_id integer,
         points struct(x double, y double, z double, segment_id integer)[]""",
+    "geometry": f"""{_VERSIONED}, segment_id integer, centroid double[], radius double,
+        weights double[], input_center double[], features varchar[], last_inputs integer[]""",
     "registry_info": "schema_version integer not null",
 }
 
@@ -92,24 +94,26 @@ def version(engine: DuckDBEngine) -> int | None:
     return None if found is None else int(found)
 
 
-def prepare(engine: DuckDBEngine) -> None:
-    """Create what is missing of the registry, once per schema version.
+def prepare(engine: DuckDBEngine) -> bool:
+    """Create what is missing of the registry, once per schema version; tell whether it was old.
 
     Tables that an older version has made get the columns that they lack, NULL in the old rows:
     constraints stay as they were, since DuckDB adds none to a column.
     """
     if version(engine) == SCHEMA_VERSION:
-        return
+        return False
+    is_old = has_table(engine, "models")
     engine.run("create schema if not exists segql")
     for name, columns in TABLES.items():
         if has_table(engine, name):
             _add_columns(engine, name, columns)
         else:
             engine.run(f"create table segql.{name} ({columns})")
-    for statement in shared_macros():
+    for statement in [*known_types(), *shared_macros()]:
         engine.run(statement)
     engine.run("delete from segql.registry_info")
     engine.run("insert into segql.registry_info values (?)", [SCHEMA_VERSION])
+    return is_old
 
 
 def _add_columns(engine: DuckDBEngine, name: str, columns: str) -> None:

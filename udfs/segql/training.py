@@ -19,6 +19,10 @@ from segql.registry import Registry
 
 #: Options that only some algorithms have, each with its default.
 PARTICULAR: dict[str, Any] = {"eps": "auto", "min_samples": None, "linkage": "ward"}
+#: What a request says when nothing else is asked for, relation, id and name aside.
+DEFAULTS: dict[str, Any] = {
+    "features": "auto", "algorithm": "kmeans", "k": "auto", "pca": None, **PARTICULAR, "seed": 42,
+}  # fmt: skip
 #: A bitmap of ids is worth it up to this many bits a row, and up to this many (64 MB a thread).
 BITMAP_SPREAD, BITMAP_BITS = 64, 2**29
 #: Column that says which day the rows describe.

@@ -1,4 +1,4 @@
-"""Persisted macros: what a model leaves behind for clients without Python, as CREATE statements."""
+"""Persisted macros of one model: what it leaves behind for clients without Python."""
 
 from __future__ import annotations
 
@@ -9,105 +9,97 @@ from segql.features import SOURCE, NumberFeature
 from segql.model import INPUT, Model
 from segql.recipe import PREDICTION_COLUMNS
 
-#: Changes with the shared macros and the registry tables.
-SCHEMA_VERSION = 3
-
-#: Long tables that have a macro of the same name, their rows for one model version.
-LONG_TABLES = (
-    "segments",
-    "centroids",
-    "feature_info",
-    "feature_bins",
-    "principal_components",
-    "principal_component_info",
-    "trials",
-    "training_info",
-    "diagnostics",
-    "dendrogram",
-    "k_distances",
-)
-
-_MODEL = """replace(model, '"', '""')"""
-_VERSION = "coalesce(version::varchar, 'null')"
-
-
-def shared_macros() -> list[str]:
-    """Macros that serve every model; they dispatch by name and bind only for a model that exists.
-
-    ``query`` builds its target from constant arguments when the statement is bound, so an unknown
-    model fails there and no Python is needed.
-    """
-    statements = [
-        "create or replace macro segql.predict(model, relation, version := null) as table "
-        f"""select * from query('from segql."' || {_MODEL} || '_predict' || """
-        "coalesce('_v' || version::varchar, '') || '\"(''' || replace(relation, '''', '''''') "
-        "|| ''')')",
-        "create or replace macro segql.evaluate(model, version := null) as table "
-        + _of_version(
-            "select t.n, t.inertia, t.silhouette, t.davies_bouldin, t.calinski_harabasz, "
-            "t.mean_squared_distance, t.noise_share from segql.models as t"
-        ),
-    ]
-    statements += [
-        f"create or replace macro segql.{name}(model, version := null) as table "
-        + _of_version(f"select t.* exclude (model_name, model_version) from segql.{name} as t")
-        for name in LONG_TABLES
-    ]
-    return statements
-
-
-def _of_version(select: str) -> str:
-    return (
-        f"""select * from query('{select} join segql."' || {_MODEL} || '_version"(' || """
-        f"{_VERSION} || ') as v "
-        "on t.model_name = v.model_name and t.model_version = v.model_version')"
-    )
+#: Scratch columns of the scored rows, for the macros that look at more than the prediction: the
+#: row's point in the model space, and its inputs before scaling.
+POINT, INPUTS, IDENTITY = "point", "inputs", "id"
 
 
 def model_macros(model: Model, scalars: dict[str, str]) -> list[str]:
-    """Macros of one model: its scalar functions, and its table function under two names.
+    """Macros that make a version the current one.
 
-    ``scalars`` are its :func:`scalar_expressions`.
+    ``scalars`` are its :func:`scalar_expressions`. The table macros of the current version call
+    those of its number, so that the text of a wide model is kept once.
     """
-    assert model.name is not None
+    name = str(model.name)
     statements = [
-        _version_macro(model.name),
+        *version_macros(model),
         *(_scalar(model, suffix, expression) for suffix, expression in scalars.items()),
     ]
-    query = predict_select(model)
-    for suffix in ("_predict", f"_predict_v{model.version}"):
-        name = exp.to_identifier(model.name + suffix, quoted=True)
-        statements.append(
-            f"create or replace macro segql.{sql.text(name)}(relation) as table {query}"
-        )
+    for suffix in SUFFIXES:
+        numbered = macro_name(name, suffix, model.version)
+        statements.append(_table_macro(macro_name(name, suffix), f"from {numbered}(relation)"))
     return statements
 
 
-def _version_macro(name: str) -> str:
-    macro = exp.to_identifier(f"{name}_version", quoted=True)
-    literal = sql.text(sql.string(name))
-    return (
-        f"create or replace macro segql.{sql.text(macro)}(version) as table "
-        "select m.model_name, m.model_version from segql.models as m "
-        f"where m.model_name = {literal} "
-        "and case when version is null then m.is_current else m.model_version = version end"
-    )
+def version_macros(model: Model) -> list[str]:
+    """Table macros of a version, by its number."""
+    name = str(model.name)
+    scored = macro_name(name, "scored", model.version)
+    identity = f"rows.{sql.text(sql.column(model.id))} as {sql.SCRATCH}{IDENTITY}"
+    return [
+        _table_macro(scored, scored_select(model)),
+        # By itself: rows that are only scored need no id.
+        _table_macro(
+            macro_name(name, "identified", model.version),
+            f"select rows.*, {identity} from {scored}(relation) as rows",
+        ),
+    ]
 
 
-def predict_select(model: Model, source: exp.Expr | None = None) -> str:
-    """All columns of a relation, and the prediction columns.
+#: Table macros that each version has.
+SUFFIXES = ("scored", "identified")
+
+
+def dropped_macros(name: str, versions: list[int], *, current: bool) -> list[str]:
+    """Statements that drop the macros of some versions, and those of the current one."""
+    tables = [macro_name(name, suffix, number) for number in versions for suffix in SUFFIXES]
+    scalars: list[str] = []
+    if current:
+        tables += [macro_name(name, suffix) for suffix in SUFFIXES]
+        scalars = [macro_name(name, suffix) for suffix in ("segment", "segment_key")]
+    return [
+        *(f"drop macro table if exists {item}" for item in tables),
+        *(f"drop macro if exists {item}" for item in scalars),
+    ]
+
+
+def macro_name(name: str, suffix: str, version: int | None = None) -> str:
+    """Quoted name of a macro of a model, of one version or the current one."""
+    numbered = "" if version is None else f"_v{version}"
+    return f"segql.{sql.text(exp.to_identifier(f'{name}_{suffix}{numbered}', quoted=True))}"
+
+
+def _table_macro(name: str, query: str) -> str:
+    return f"create or replace macro {name}(relation) as table {query}"
+
+
+def scored_select(model: Model) -> str:
+    """Everything that a macro may need of a scored row, the relation given by name."""
+    space = model.space
+    lists = {
+        POINT: [sql.scratch(f"p{index}") for index in range(space.size)],
+        INPUTS: [sql.scratch(f"u{index}") for index in range(len(space.dimensions))],
+    }
+    extra = [
+        sql.alias(exp.Array(expressions=items), sql.SCRATCH + name) for name, items in lists.items()
+    ]
+    return _select(model, _named_relation(), extra)
+
+
+def score_select(model: Model) -> str:
+    """All columns of ``segql_input`` and the prediction columns: what dbt inlines.
 
     Input columns of a prediction's name are replaced; scratch columns stay inside.
-
-    Parameters
-    ----------
-    model : Model
-    source : sqlglot expression, optional
-        What to read; by default the relation that the macro is given by name.
     """
-    if source is None:
-        source = exp.Anonymous(this="query_table", expressions=[exp.column("relation")])
-    query = model.predict_query(sql.relation(source, SOURCE), [])
+    return _select(model, exp.to_table(INPUT), [])
+
+
+def _named_relation() -> exp.Expr:
+    return exp.Anonymous(this="query_table", expressions=[exp.column("relation")])
+
+
+def _select(model: Model, source: exp.Expr, extra: list[exp.Expr]) -> str:
+    query = model.predict_query(sql.relation(source, SOURCE), []).select(*extra, copy=False)
     hidden = ", ".join(sql.text(sql.string(name)) for name in PREDICTION_COLUMNS)
     columns = (
         f"columns(lambda c: not starts_with(c, '{sql.SCRATCH}') and lower(c) not in ({hidden}))"
@@ -117,24 +109,19 @@ def predict_select(model: Model, source: exp.Expr | None = None) -> str:
     return f"SELECT {columns}, {text.removeprefix('SELECT ')}"
 
 
-def score_select(model: Model) -> str:
-    """The same query over ``segql_input``: what dbt inlines."""
-    return predict_select(model, exp.to_table(INPUT))
-
-
 def scalar_expressions(model: Model) -> dict[str, str]:
     """segment_id and segment_key as one expression each over the bare, quoted feature columns."""
     return {suffix: sql.text(item) for suffix, item in model.scalar_expressions().items()}
 
 
 def _scalar(model: Model, suffix: str, expression: str) -> str:
-    name = exp.to_identifier(f"{model.name}_{suffix}", quoted=True)
     parameters = ", ".join(
         f"{sql.text(exp.to_identifier(feature.name, quoted=True))} {_parameter_type(feature)} "
         ":= null"
         for feature in model.recipe.features
     )
-    return f"create or replace macro segql.{sql.text(name)}({parameters}) as ({expression})"
+    name = macro_name(str(model.name), suffix)
+    return f"create or replace macro {name}({parameters}) as ({expression})"
 
 
 def _parameter_type(feature: object) -> str:

@@ -1,0 +1,147 @@
+"""Forget an id: its rows leave every table that segql has made of it, and the served file."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import duckdb
+
+from segql import sql
+from segql.engines.duckdb import DuckDBEngine
+from segql.errors import SegqlError
+from segql.registry import Registry
+
+#: Schemas of the dbt project and of the registry; what is elsewhere is segql's when it has a
+#: segment column.
+OWN_SCHEMAS = ("segql", "staging", "features", "segmentation", "marts")
+SEGMENT_COLUMNS = ("segment_id", "segment_key", "rfm_segment")
+#: The id column of features that the dbt package makes.
+DEFAULT_ID = "customer_id"
+#: The storage version that DuckDB 1.4 and later open.
+STORAGE = "v1.4.0"
+
+
+def forget(
+    con: duckdb.DuckDBPyConnection,
+    id: Any,
+    *,
+    id_columns: Sequence[str] = (),
+    schemas: Sequence[str] = (),
+) -> dict[str, int]:
+    """Delete the rows of an id from every table that segql has made.
+
+    Those are tables of the schemas ``segql``, ``staging``, ``features``, ``segmentation`` and
+    ``marts``, and tables with a segment column anywhere, that have an id column. Sources are left
+    alone: what is not deleted there comes back with the next build.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+    id : str or int
+        Compared as text.
+    id_columns : sequence of str, optional
+        More id columns than ``customer_id`` and those of the registry's models.
+    schemas : sequence of str, optional
+        More schemas whose tables are segql's.
+
+    Returns
+    -------
+    dict of str to int
+        Rows deleted from each table that had some, by its name; empty when there was none.
+
+    Raises
+    ------
+    SegqlError
+        When the id is NULL or the database is read-only; all tables are changed or none is.
+
+    Notes
+    -----
+    The file may keep the bytes of deleted rows until they are written over: ``segql forget`` on
+    the command line writes it anew.
+    """
+    if id is None or str(id) == "":
+        raise SegqlError(f"id got {id!r}; accepted: an id that is not empty")
+    engine = DuckDBEngine(con)
+    registry = Registry(engine)
+    registry.check_open_for_writing()
+    names = {DEFAULT_ID, *(name.lower() for name in id_columns)}
+    if registry.exists():
+        found = engine.rows("select distinct lower(id_column) from segql.models")
+        names |= {row[0] for row in found}
+    deleted: dict[str, int] = {}
+    with engine.transaction():
+        for schema, table, column in _holders(engine, sorted(names), [*OWN_SCHEMAS, *schemas]):
+            target = f"{_quoted(schema)}.{_quoted(table)}"
+            [(count,)] = engine.rows(
+                f"delete from {target} where {_quoted(column)}::varchar = ?", [str(id)]
+            )
+            if count:
+                deleted[target] = deleted.get(target, 0) + int(count)
+    return deleted
+
+
+def _holders(
+    engine: DuckDBEngine, columns: list[str], schemas: list[str]
+) -> list[tuple[str, str, str]]:
+    """Schema, table and id column of each table of segql's."""
+    listed = ", ".join("?" for _ in columns)
+    rows = engine.rows(
+        "select c.schema_name, c.table_name, c.column_name from duckdb_columns() as c "
+        "inner join duckdb_tables() as t using (database_name, schema_name, table_name) "
+        f"where database_name = current_database() and lower(c.column_name) in ({listed}) "
+        f"and (schema_name in ({', '.join('?' for _ in schemas)}) or exists ("
+        "select 1 from duckdb_columns() as s where s.database_name = current_database() "
+        "and s.schema_name = c.schema_name and s.table_name = c.table_name "
+        f"and lower(s.column_name) in ({', '.join('?' for _ in SEGMENT_COLUMNS)}))) "
+        "order by all",
+        [*columns, *schemas, *SEGMENT_COLUMNS],
+    )
+    return [(row[0], row[1], row[2]) for row in rows]
+
+
+def rewrite(path: Path, change: Callable[[duckdb.DuckDBPyConnection], Any] | None = None) -> Any:
+    """Write a database file anew, without the bytes of rows that are gone, and replace it whole.
+
+    Parameters
+    ----------
+    path : Path
+        A DuckDB file that nobody writes; readers keep what they have open.
+    change : callable, optional
+        Called with a connection to a copy of the file, before that is written once more.
+
+    Returns
+    -------
+    object
+        What ``change`` returned.
+    """
+    parts = [path.with_name(f".{path.name}.{os.getpid()}.{step}") for step in ("copy", "clean")]
+    result = None
+    try:
+        source = path
+        if change is not None:
+            _copy(path, parts[0])
+            with duckdb.connect(str(parts[0])) as con:
+                result = change(con)
+            source = parts[0]
+        _copy(source, parts[1])
+        os.replace(parts[1], path)
+    finally:
+        for part in parts:
+            part.unlink(missing_ok=True)
+            part.with_name(part.name + ".wal").unlink(missing_ok=True)
+    return result
+
+
+def _copy(source: Path, target: Path) -> None:
+    with duckdb.connect() as con:
+        old, new = (sql.text(sql.string(str(item))) for item in (source, target))
+        con.execute(f"attach {old} as old (read_only)")
+        con.execute(f"attach {new} as new (storage_version '{STORAGE}')")
+        con.execute("copy from database old to new")
+
+
+def _quoted(name: str) -> str:
+    return sql.text(sql.column(name))

@@ -1,0 +1,146 @@
+-- Figures of a segmentation on `scored_rows`: closed forms, so that no two rows are compared.
+-- The mean squared distance of x to a segment is |x - mean|^2 + the segment's deviation.
+with members as not materialized (
+    select
+        segment_id,
+        distance,
+        __segql_point as point
+    from scored_rows
+    where segment_id > 0
+),
+
+noise as (
+    select count(*) as size
+    from scored_rows
+    where segment_id = 0
+),
+
+coordinates as (
+    select
+        segment_id,
+        unnest(point) as coordinate,
+        generate_subscripts(point, 1) as axis
+    from members
+),
+
+axis_means as (
+    select
+        segment_id,
+        axis,
+        favg(coordinate) as mean
+    from coordinates
+    group by segment_id, axis
+),
+
+means as (
+    select
+        segment_id,
+        list(mean order by axis) as mean
+    from axis_means
+    group by segment_id
+),
+
+scattered as (
+    select
+        members.segment_id,
+        means.mean,
+        count(*) as size,
+        fsum(members.distance * members.distance) as squares,
+        favg(list_distance(members.point, means.mean)) as scatter,
+        favg(list_distance(members.point, means.mean) ** 2) as deviation
+    from members
+    inner join means on members.segment_id = means.segment_id
+    group by members.segment_id, means.mean
+),
+
+every_segment as (
+    select
+        count(*) as k,
+        list({'segment_id': segment_id, 'mean': mean, 'deviation': deviation} order by segment_id)
+            as segments
+    from scattered
+),
+
+compared as (
+    select
+        scattered.size,
+        every_segment.k,
+        (list_distance(members.point, scattered.mean) ** 2 + scattered.deviation)
+        * scattered.size / greatest(scattered.size - 1, 1) as inside,
+        list_min(list_transform(
+            every_segment.segments,
+            lambda __segql_one: case
+                when __segql_one.segment_id <> members.segment_id
+                    then list_distance(members.point, __segql_one.mean) ** 2 + __segql_one.deviation
+            end
+        )) as outside
+    from members
+    inner join scattered on members.segment_id = scattered.segment_id
+    cross join every_segment
+),
+
+silhouettes as (
+    select
+        favg(case
+            when size > 1 and k > 1 and greatest(inside, outside) > 0
+                then (outside - inside) / greatest(inside, outside)
+            else 0.0
+        end) as silhouette
+    from compared
+),
+
+totals as (
+    select
+        count(*) as k,
+        coalesce(sum(size), 0)::bigint as size,
+        coalesce(fsum(squares), 0.0) as inertia,
+        coalesce(fsum(size * deviation), 0.0) as within
+    from scattered
+),
+
+separated as (
+    select
+        one.segment_id,
+        max(case
+            when list_distance(one.mean, another.mean) > 0
+                then (one.scatter + another.scatter) / list_distance(one.mean, another.mean)
+            else 0.0
+        end) as overlap
+    from scattered as one
+    inner join scattered as another on one.segment_id <> another.segment_id
+    group by one.segment_id
+),
+
+axis_centers as (
+    select
+        axis_means.axis,
+        fsum(axis_means.mean * scattered.size) / fsum(scattered.size) as center
+    from axis_means
+    inner join scattered on axis_means.segment_id = scattered.segment_id
+    group by axis_means.axis
+),
+
+spread as (
+    select fsum(scattered.size * (axis_means.mean - axis_centers.center) ** 2) as between_segments
+    from axis_means
+    inner join axis_centers on axis_means.axis = axis_centers.axis
+    inner join scattered on axis_means.segment_id = scattered.segment_id
+)
+
+select
+    totals.size + noise.size as n,
+    totals.inertia,
+    coalesce(silhouettes.silhouette, 0.0) as silhouette,
+    coalesce((select favg(overlap) from separated), 0.0) as davies_bouldin,
+    case
+        when totals.k > 1 and totals.within > 0 and totals.size > totals.k
+            then (spread.between_segments / (totals.k - 1))
+                / (totals.within / (totals.size - totals.k))
+        else 1.0
+    end as calinski_harabasz,
+    totals.inertia / greatest(totals.size, 1) as mean_squared_distance,
+    noise.size / greatest(totals.size + noise.size, 1) as noise_share
+from totals
+cross join noise
+cross join silhouettes
+cross join spread

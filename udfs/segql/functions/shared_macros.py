@@ -1,0 +1,206 @@
+"""Persisted macros that serve every model: they dispatch by name, in plain SQL, when bound."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from importlib.resources import files
+
+from segql import sql
+
+#: Changes with the shared macros and the registry tables.
+SCHEMA_VERSION = 4
+
+#: What the macros know of the models when a statement is bound: two enums, whose members are the
+#: names, and ``'<version> <name>'``. A subquery would be looked at too late, or pruned away.
+KNOWN_MODELS, KNOWN_VERSIONS = "segql.known_models", "segql.known_versions"
+
+_NAMES = f"enum_range(null::{KNOWN_MODELS})::varchar[]"
+_NUMBERED = f"enum_range(null::{KNOWN_VERSIONS})::varchar[]"
+_QUOTED = """replace(model, '"', '""')"""
+_RELATION = """'(''' || replace(relation, '''', '''''') || ''')'"""
+
+
+@dataclass(frozen=True)
+class TableMacro:
+    """A table macro of the ``segql`` schema.
+
+    Attributes
+    ----------
+    name : str
+    parameters : tuple of str
+        As they are declared, defaults included.
+    summary : str
+        One sentence for the reference page.
+    query : str
+        SQL of the text that the macro runs, an expression over its parameters.
+    example : str
+        A statement that runs on the reference page's shop.
+    """
+
+    name: str
+    parameters: tuple[str, ...]
+    summary: str
+    query: str
+    example: str
+
+    @property
+    def statement(self) -> str:
+        """What creates the macro."""
+        listed = ", ".join(self.parameters)
+        checked = _checked(self.query, needs_relation="relation" in self.parameters)
+        return (
+            f"create or replace macro segql.{self.name}({listed}) as table "
+            f"select * from query({checked})"
+        )
+
+
+def _checked(query: str, *, needs_relation: bool) -> str:
+    """Fail when bound, not when run, naming the models or versions that there are."""
+    missing = "'relation got NULL; accepted: the name of a table or view'"
+    no_relation = f"when relation is null then error({missing})" if needs_relation else ""
+    unknown = (
+        "'unknown model ' || coalesce('''' || model || '''', 'NULL') || ' (known: ' "
+        f"|| coalesce(nullif(array_to_string({_NAMES}, ', '), ''), 'none') || ')'"
+    )
+    numbers = (
+        f"list_transform(list_filter({_NUMBERED}, lambda n: n[position(' ' in n) + 1:] = model), "
+        "lambda n: n[:position(' ' in n) - 1])"
+    )
+    no_version = (
+        "'model ''' || model || ''' has no version ' || version::varchar || ' (known: ' "
+        f"|| array_to_string({numbers}, ', ') || ')'"
+    )
+    return (
+        f"case when model is null or not list_contains({_NAMES}, model) then error({unknown}) "
+        "when version is not null and not "
+        f"list_contains({_NUMBERED}, version::varchar || ' ' || model) then error({no_version}) "
+        f"{no_relation} else {query} end"
+    )
+
+
+def _of_version(table: str, columns: str) -> str:
+    """Text of a query on the rows of one version in a registry table."""
+    select = sql.text(
+        sql.string(
+            f"select {columns} from segql.{table} as t inner join segql.models as m "
+            "on t.model_name = m.model_name and t.model_version = m.model_version "
+            "where m.model_name = '"
+        )
+    )
+    which = (
+        "case when version is null then 'm.is_current' "
+        "else 'm.is_published and m.model_version = ' || version end"
+    )
+    return f"{select} || replace(model, '''', '''''') || ''' and ' || {which}"
+
+
+def _scored(suffix: str) -> str:
+    """Text of a call of a model's own macro."""
+    numbered = "coalesce('_v' || version::varchar, '')"
+    return f"""'segql."' || {_QUOTED} || '_{suffix}' || {numbered} || '\"' || {_RELATION}"""
+
+
+def _over_scored_rows(file: str, suffix: str = "scored") -> str:
+    """Text of a query file over the scored rows and the geometry of the version."""
+    text = (files(__package__) / "queries" / f"{file}.sql").read_text(encoding="utf-8")
+    lines = [line.strip() for line in text.splitlines() if not line.lstrip().startswith("--")]
+    body = sql.text(sql.string(") select * from (" + " ".join(lines) + ")"))
+    geometry = _of_version("geometry", "t.*")
+    return (
+        f"'with scored_rows as (from ' || {_scored(suffix)} || '), version_geometry as (' || "
+        f"{geometry} || {body}"
+    )
+
+
+def _anomalies() -> str:
+    """Text of the anomalies, their share checked and written in."""
+    share = "contamination::double"
+    query = _over_scored_rows("detect_anomalies", "identified")
+    query = query.replace("contamination_share", f"' || {share} || '")
+    wrong = (
+        "'contamination got ' || coalesce(contamination::varchar, 'NULL') "
+        "|| '; accepted: a share from 0 to 1'"
+    )
+    return (
+        f"case when coalesce({share} between 0 and 1, false) then {query} else error({wrong}) end"
+    )
+
+
+_FIGURES = (
+    "t.n, t.inertia, t.silhouette, t.davies_bouldin, t.calinski_harabasz, "
+    "t.mean_squared_distance, t.noise_share"
+)
+_ANY_RELATION = ("model", "relation", "version := null")
+
+#: Long tables that have a macro of the same name, their rows for one model version.
+LONG_TABLES: dict[str, str] = {
+    "segments": "Size, share and quality of each segment.",
+    "centroids": "Mean of each segment, a row per feature, in the column's own unit and scaled.",
+    "feature_info": "Each column: used or why not, its figures, its steps and its relevance.",
+    "feature_bins": "How each feature was distributed when the model was fitted.",
+    "principal_components": "Loadings, a row per component and feature.",
+    "principal_component_info": "Variance of each principal component.",
+    "trials": "Each k that was tried: its figures, which one was chosen, and why.",
+    "training_info": "Iterations of the chosen fit.",
+    "diagnostics": "Figures of the algorithm, each with what it says.",
+    "dendrogram": "Merges of a hierarchical model, as scipy's linkage table.",
+    "k_distances": "The curve whose knee is eps, of a density model.",
+}
+
+TABLE_MACROS: tuple[TableMacro, ...] = (
+    TableMacro(
+        "predict",
+        _ANY_RELATION,
+        "All columns of a relation, and the prediction columns.",
+        f"'select columns(lambda c: not starts_with(c, ''{sql.SCRATCH}'')) from ' "
+        f"|| {_scored('scored')}",
+        "from segql.predict('customers', 'new_customers')",
+    ),
+    TableMacro(
+        "evaluate",
+        ("model", "relation := null", "version := null"),
+        "Figures of the segmentation on a relation, or without one those of the training.",
+        f"case when relation is null then {_of_version('models', _FIGURES)} "
+        f"else {_over_scored_rows('evaluate')} end",
+        "from segql.evaluate('customers', 'customer_features')",
+    ),
+    TableMacro(
+        "detect_anomalies",
+        ("model", "relation", "contamination", "version := null"),
+        "The rows that are farthest from all segments, a share of them marked.",
+        _anomalies(),
+        "from segql.detect_anomalies('customers', 'customer_features', 0.01) where is_anomaly",
+    ),
+    TableMacro(
+        "explain",
+        _ANY_RELATION,
+        "Which features pull each row to its segment and away from the next one.",
+        _over_scored_rows("explain"),
+        "from segql.explain('customers', 'new_customers')",
+    ),
+    *(
+        TableMacro(
+            name,
+            ("model", "version := null"),
+            summary,
+            _of_version(name, "t.* exclude (model_name, model_version)"),
+            f"from segql.{name}('customers')",
+        )
+        for name, summary in LONG_TABLES.items()
+    ),
+)
+
+
+def shared_macros() -> list[str]:
+    """Statements that create the macros of every model."""
+    return [macro.statement for macro in TABLE_MACROS]
+
+
+def known_types() -> list[str]:
+    """Statements that tell the macros which models and versions there are."""
+    return [
+        f"create or replace type {KNOWN_MODELS} as enum "
+        "(select distinct model_name from segql.models order by 1)",
+        f"create or replace type {KNOWN_VERSIONS} as enum "
+        "(select model_version || ' ' || model_name from segql.models order by 1)",
+    ]
