@@ -153,7 +153,7 @@ def _by_size(fit: KMeansFit, weights: Any) -> tuple[Any, Any]:
     return fit.centroids[order], rank[fit.labels]
 
 
-_SCALARS = {"double": "DOUBLE", "int32": "INTEGER", "string": "VARCHAR", "bool": "BOOLEAN"}
+_SCALARS = {"int64": "BIGINT", "double": "DOUBLE", "int32": "INTEGER", "string": "VARCHAR", "bool": "BOOLEAN"}
 
 
 def _sql_type(kind: Any) -> str:
@@ -194,7 +194,10 @@ def register(con: duckdb.DuckDBPyConnection) -> None:
     UserWarning
         When the file's storage version shuts out DuckDB 1.x clients.
     """
+    from segql.functions.models import register_model_functions
+
     register_functions(con)
+    register_model_functions(con)
     DuckDBEngine(con).warn_about_storage()
 
 
