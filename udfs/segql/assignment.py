@@ -41,14 +41,14 @@ class Assignment(ABC):
 
     @abstractmethod
     def assigned(self, inputs: exp.Select, *, points: bool = False) -> exp.Select:
-        """Layers up to ``__segql_segment``: 0 is noise, NULL a row that cannot be scored.
+        """Layers up to ``__sq_segment``: 0 is noise, NULL a row that cannot be scored.
 
         Parameters
         ----------
         inputs : sqlglot expression
             The layer of :meth:`Space.inputs`, which is carried along.
         points : bool
-            Whether ``__segql_p0`` … are needed.
+            Whether ``__sq_p0`` … are needed.
         """
 
     def squared_norm(self) -> exp.Expr:
@@ -190,7 +190,7 @@ class NearestCentroid(Scorer):
         return sql.layer(inputs, *columns)
 
     def assigned(self, inputs: exp.Select, *, points: bool = False) -> exp.Select:
-        """Layers up to ``__segql_low`` (smallest score) and ``__segql_segment`` (its segment)."""
+        """Layers up to ``__sq_low`` (smallest score) and ``__sq_segment`` (its segment)."""
         low = sql.least([sql.scratch(f"s{index}") for index in range(self.k)])
         lowest = sql.layer(self.scored(inputs, points=points), sql.alias(low, f"{sql.SCRATCH}low"))
         return sql.layer(lowest, sql.alias(self._segment("low"), f"{sql.SCRATCH}segment"))

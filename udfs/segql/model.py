@@ -221,7 +221,7 @@ class Model:
             What else each row keeps, over the columns of the input.
         """
         assignment = self.assignment
-        layered = assignment.predicted(self.space.inputs(source), self.keys)
+        layered = assignment.predicted(self.space.compact_inputs(source), self.keys)
         return exp.select(*carried, *assignment.prediction_columns()).from_(
             layered.subquery("predicted", copy=False), copy=False
         )

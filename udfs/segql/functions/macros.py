@@ -76,8 +76,12 @@ def _table_macro(name: str, query: str) -> str:
 def scored_select(model: Model) -> str:
     """Everything that a macro may need of a scored row, the relation given by name."""
     space = model.space
+    points: list[exp.Expr] = [sql.scratch(f"p{index}") for index in range(space.size)]
+    if any(axis.nullable for axis in space.dimensions):
+        # DuckDB's list_distance fails on a NULL in a list, also of a row that was filtered out.
+        points = [exp.Coalesce(this=item, expressions=[sql.number(0.0)]) for item in points]
     lists = {
-        POINT: [sql.scratch(f"p{index}") for index in range(space.size)],
+        POINT: points,
         INPUTS: [sql.scratch(f"u{index}") for index in range(len(space.dimensions))],
     }
     extra = [

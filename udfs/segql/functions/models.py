@@ -276,7 +276,7 @@ MODEL_FUNCTIONS: tuple[ModelFunction, ...] = (
 )
 
 #: Tells the databases of this process apart: a function that each of them has.
-TOKEN = "__segql_token"
+TOKEN = "__sq_token"
 #: By token; the functions live as long as the process, whatever connection made them.
 _DOORS: dict[str, Doors] = {}
 _CALLABLES: list[Callable[..., Any]] = []

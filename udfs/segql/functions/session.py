@@ -153,7 +153,13 @@ def _by_size(fit: KMeansFit, weights: Any) -> tuple[Any, Any]:
     return fit.centroids[order], rank[fit.labels]
 
 
-_SCALARS = {"int64": "BIGINT", "double": "DOUBLE", "int32": "INTEGER", "string": "VARCHAR", "bool": "BOOLEAN"}
+_SCALARS = {
+    "int64": "BIGINT",
+    "double": "DOUBLE",
+    "int32": "INTEGER",
+    "string": "VARCHAR",
+    "bool": "BOOLEAN",
+}
 
 
 def _sql_type(kind: Any) -> str:

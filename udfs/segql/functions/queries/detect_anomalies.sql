@@ -10,17 +10,20 @@ with segments as (
 distances as (
     select
         scored_rows.*,
-        list_transform(
-            segments.every_segment,
-            lambda __segql_one: case
-                when __segql_one.radius > 0
-                    then list_distance(scored_rows.__segql_point, __segql_one.centroid)
-                        / __segql_one.radius
-                when list_distance(scored_rows.__segql_point, __segql_one.centroid) > 0
-                    then 'infinity'::double
-                else 0.0
-            end
-        ) as __segql_distances
+        case
+            when scored_rows.segment_id is not null
+                then list_transform(
+                    segments.every_segment,
+                    lambda __sq_one: case
+                        when __sq_one.radius > 0
+                            then list_distance(scored_rows.__sq_point, __sq_one.centroid)
+                                / __sq_one.radius
+                        when list_distance(scored_rows.__sq_point, __sq_one.centroid) > 0
+                            then 'infinity'::double
+                        else 0.0
+                    end
+                )
+        end as __sq_distances
     from scored_rows
     cross join segments
 ),
@@ -28,31 +31,30 @@ distances as (
 nearest as (
     select
         *,
-        case when segment_id is not null then list_min(__segql_distances) end
-            as __segql_normalized
+        list_min(__sq_distances) as __sq_normalized
     from distances
 ),
 
 ranked as (
     select
         *,
-        row_number() over (order by __segql_normalized desc nulls last, __segql_id)
-            as __segql_rank,
-        floor(contamination_share * count(__segql_normalized) over () + 1e-9) as __segql_anomalies
+        row_number() over (order by __sq_normalized desc nulls last, __sq_id)
+            as __sq_rank,
+        floor(contamination_share * count(__sq_normalized) over () + 1e-9) as __sq_anomalies
     from nearest
 )
 
 select
-    columns(lambda c: not starts_with(c, '__segql_') and lower(c) not in (
+    columns(lambda c: not starts_with(c, '__sq_') and lower(c) not in (
         'segment_id', 'segment_key', 'distance', 'next_segment_id', 'confidence',
         'is_anomaly', 'normalized_distance', 'centroid_id'
     )),
     case
-        when __segql_normalized is not null then __segql_rank <= __segql_anomalies
+        when __sq_normalized is not null then __sq_rank <= __sq_anomalies
     end as is_anomaly,
-    __segql_normalized as normalized_distance,
+    __sq_normalized as normalized_distance,
     case
-        when __segql_normalized is not null
-            then list_position(__segql_distances, __segql_normalized)::integer
+        when __sq_normalized is not null
+            then list_position(__sq_distances, __sq_normalized)::integer
     end as centroid_id
 from ranked

@@ -4,54 +4,54 @@
 with attributed as (
     select
         scored_rows.*,
-        __segql_own.features as __segql_features,
-        __segql_own.last_inputs as __segql_last,
+        __sq_own.features as __sq_features,
+        __sq_own.last_inputs as __sq_last,
         list_transform(
-            scored_rows.__segql_inputs,
-            lambda __segql_input, __segql_at:
-            (__segql_following.weights[__segql_at] - __segql_own.weights[__segql_at])
+            scored_rows.__sq_inputs,
+            lambda __sq_input, __sq_at:
+            (__sq_following.weights[__sq_at] - __sq_own.weights[__sq_at])
             * (
-                __segql_input
+                __sq_input
                 - (
-                    __segql_following.input_center[__segql_at]
-                    + __segql_own.input_center[__segql_at]
+                    __sq_following.input_center[__sq_at]
+                    + __sq_own.input_center[__sq_at]
                 ) / 2
             )
-        ) as __segql_parts
+        ) as __sq_parts
     from scored_rows
-    left join version_geometry as __segql_own
-        on scored_rows.segment_id = __segql_own.segment_id
-    left join version_geometry as __segql_following
-        on scored_rows.next_segment_id = __segql_following.segment_id
+    left join version_geometry as __sq_own
+        on scored_rows.segment_id = __sq_own.segment_id
+    left join version_geometry as __sq_following
+        on scored_rows.next_segment_id = __sq_following.segment_id
 ),
 
 summed as (
     select
         *,
         list_transform(
-            __segql_features,
-            lambda __segql_feature, __segql_at: {
+            __sq_features,
+            lambda __sq_feature, __sq_at: {
                 'attribution': list_sum(
-                    __segql_parts[
-                        coalesce(__segql_last[__segql_at - 1], 0) + 1:__segql_last[__segql_at]
+                    __sq_parts[
+                        coalesce(__sq_last[__sq_at - 1], 0) + 1:__sq_last[__sq_at]
                     ]
                 ),
-                'feature': __segql_feature
+                'feature': __sq_feature
             }
-        ) as __segql_unsorted
+        ) as __sq_unsorted
     from attributed
 )
 
 select
-    columns(lambda c: not starts_with(c, '__segql_') and lower(c) not in (
+    columns(lambda c: not starts_with(c, '__sq_') and lower(c) not in (
         'distance', 'confidence', 'top_feature_attributions'
     )),
     case
         when next_segment_id is not null and segment_id > 0
             then list_transform(
-                list_sort(__segql_unsorted, 'desc', 'nulls last'),
-                lambda __segql_part: {
-                    'feature': __segql_part.feature, 'attribution': __segql_part.attribution
+                list_sort(__sq_unsorted, 'desc', 'nulls last'),
+                lambda __sq_part: {
+                    'feature': __sq_part.feature, 'attribution': __sq_part.attribution
                 }
             )
     end as top_feature_attributions
