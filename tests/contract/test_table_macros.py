@@ -1,4 +1,4 @@
-"""Table macros that compute: evaluate, detect_anomalies and explain against scikit-learn and NumPy."""
+"""evaluate, detect_anomalies and explain in SQL, against scikit-learn and NumPy."""
 
 from __future__ import annotations
 

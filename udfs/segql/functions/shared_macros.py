@@ -147,6 +147,33 @@ LONG_TABLES: dict[str, str] = {
     "k_distances": "The curve whose knee is eps, of a density model.",
 }
 
+#: What the reference page shows of each long table.
+EXAMPLES: dict[str, str] = {
+    "segments": "select segment_id, segment_key, customers, round(share, 2) as share "
+    "from segql.segments('customers')",
+    "centroids": "select centroid_id, feature, round(numerical_value, 2) as numerical_value, "
+    "round(standardized_value, 2) as standardized_value from segql.centroids('customers')",
+    "feature_info": "select input, used, round(mean, 2) as mean, round(relevance, 2) as relevance, "
+    "reason from segql.feature_info('customers')",
+    "feature_bins": "select feature, bin, kind, lower, upper, round(share, 2) as share "
+    "from segql.feature_bins('customers') limit 3",
+    "principal_components": "select principal_component_id, feature, "
+    "round(numerical_value, 2) as numerical_value from segql.principal_components('projected')",
+    "principal_component_info": "select principal_component_id, "
+    "round(explained_variance_ratio, 2) as explained_variance_ratio "
+    "from segql.principal_component_info('projected')",
+    "trials": "select k, round(silhouette, 2) as silhouette, round(stability, 2) as stability, "
+    "chosen from segql.trials('customers')",
+    "training_info": "select phase, iteration, round(loss, 2) as loss "
+    "from segql.training_info('customers') limit 3",
+    "diagnostics": "select diagnostic, round(numerical_value, 2) as numerical_value "
+    "from segql.diagnostics('tree')",
+    "dendrogram": 'select merge, "left", "right", round(height, 2) as height, size '
+    "from segql.dendrogram('tree') limit 3",
+    "k_distances": "select position, share, round(distance, 2) as distance "
+    "from segql.k_distances('dense') limit 3",
+}
+
 TABLE_MACROS: tuple[TableMacro, ...] = (
     TableMacro(
         "predict",
@@ -154,6 +181,8 @@ TABLE_MACROS: tuple[TableMacro, ...] = (
         "All columns of a relation, and the prediction columns.",
         f"'select columns(lambda c: not starts_with(c, ''{sql.SCRATCH}'')) from ' "
         f"|| {_scored('scored')}",
+        "select customer_id, segment_id, segment_key, round(distance, 2) as distance, "
+        "next_segment_id, round(confidence, 2) as confidence "
         "from segql.predict('customers', 'new_customers')",
     ),
     TableMacro(
@@ -162,6 +191,8 @@ TABLE_MACROS: tuple[TableMacro, ...] = (
         "Figures of the segmentation on a relation, or without one those of the training.",
         f"case when relation is null then {_of_version('models', _FIGURES)} "
         f"else {_over_scored_rows('evaluate')} end",
+        "select n, round(inertia, 2) as inertia, round(silhouette, 3) as silhouette, "
+        "round(davies_bouldin, 3) as davies_bouldin "
         "from segql.evaluate('customers', 'customer_features')",
     ),
     TableMacro(
@@ -169,13 +200,17 @@ TABLE_MACROS: tuple[TableMacro, ...] = (
         ("model", "relation", "contamination", "version := null"),
         "The rows that are farthest from all segments, a share of them marked.",
         _anomalies(),
-        "from segql.detect_anomalies('customers', 'customer_features', 0.01) where is_anomaly",
+        "select customer_id, is_anomaly, round(normalized_distance, 2) as normalized_distance, "
+        "centroid_id from segql.detect_anomalies('customers', 'customer_features', 0.1) "
+        "where is_anomaly",
     ),
     TableMacro(
         "explain",
         _ANY_RELATION,
         "Which features pull each row to its segment and away from the next one.",
         _over_scored_rows("explain"),
+        "select customer_id, segment_key, list_transform(top_feature_attributions, "
+        "lambda a: a.feature || ' ' || round(a.attribution, 2)) as pulled_by "
         "from segql.explain('customers', 'new_customers')",
     ),
     *(
@@ -184,7 +219,7 @@ TABLE_MACROS: tuple[TableMacro, ...] = (
             ("model", "version := null"),
             summary,
             _of_version(name, "t.* exclude (model_name, model_version)"),
-            f"from segql.{name}('customers')",
+            EXAMPLES[name],
         )
         for name, summary in LONG_TABLES.items()
     ),
