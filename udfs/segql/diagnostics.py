@@ -14,9 +14,9 @@ from segql.clusterers.kmeans import (
     Points,
     Problem,
     nearest,
-    one_thread,
     refine_kmeans,
 )
+from segql.threads import one_thread
 
 #: Bootstraps of the stability, the k-means++ starts of each, and the points it is drawn from.
 BOOTSTRAPS = 20

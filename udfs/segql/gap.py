@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from segql.clusterers.kmeans import Points, Problem, one_thread, start_kmeans
+from segql.clusterers.kmeans import Points, Problem, start_kmeans
+from segql.threads import one_thread
 
 #: Uniform reference sets, points of each, and k-means++ starts of each clustering.
 REFERENCES, SAMPLE, STARTS = 10, 1000, 2

@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from threadpoolctl import threadpool_limits
 
 from segql.errors import SegqlError
+from segql.threads import one_thread
 
 Matrix = NDArray[np.float64]
 Labels = NDArray[np.intp]
@@ -76,21 +75,23 @@ class Points:
             raise SegqlError("points must be a non-empty list of rows of equal length")
         if not np.isfinite(points).all():
             raise SegqlError("points must be finite numbers: NULL, NaN and infinity are refused")
-        weights = np.ones(len(points)) if weights is None else np.asarray(weights, np.float64)
-        if (
-            weights.shape != (len(points),)
-            or not np.isfinite(weights).all()
-            or (weights <= 0).any()
-        ):
-            raise SegqlError("weights must be one number above 0 for each point")
+        if weights is None:
+            weights = np.ones(len(points))
+        else:
+            weights = np.asarray(weights, np.float64)
+            usable = weights.shape == (len(points),) and np.isfinite(weights).all()
+            if not usable or (weights <= 0).any():
+                raise SegqlError("weights must be one number above 0 for each point")
         # Sorted with the weights, so that equal points add theirs in one order.
-        order = np.lexsort([weights, *points.T[::-1]])
-        ordered = points[order]
-        first: NDArray[np.bool_] = np.ones(len(points), dtype=bool)
-        first[1:] = (ordered[1:] != ordered[:-1]).any(axis=1)
-        group = np.cumsum(first) - 1
-        self.values: Matrix = ordered[first]
-        self.weights: Matrix = _sums(group, weights[order], int(group[-1]) + 1)
+        order, group = canonical_order(points, weights), np.arange(len(points))
+        self.values: Matrix = points.take(order, axis=0)
+        self.weights: Matrix = weights[order]
+        if (self.values[1:, 0] == self.values[:-1, 0]).any():
+            first: NDArray[np.bool_] = np.ones(len(points), dtype=bool)
+            first[1:] = (self.values[1:] != self.values[:-1]).any(axis=1)
+            group = np.cumsum(first) - 1
+            self.values = self.values[first]
+            self.weights = _sums(group, self.weights, int(group[-1]) + 1)
         self.center: Matrix = self.weights @ self.values / self.weights.sum()
         self.values = self.values - self.center
         self.positions = np.empty(len(points), dtype=np.intp)
@@ -106,6 +107,16 @@ class Points:
         return labels[self.positions]
 
 
+def canonical_order(points: Matrix, weights: Matrix | None = None) -> Labels:
+    """Sort rows by their coordinates, then by their weights: the same whatever order they had."""
+    order = np.argsort(points[:, 0])
+    first = points[order, 0]
+    if not (first[1:] == first[:-1]).any():
+        return order
+    ties = () if weights is None else (weights,)
+    return np.lexsort([*ties, *points.T[::-1]])
+
+
 class Problem:
     """Weighted points laid out for Lloyd's algorithm: one contiguous row a coordinate."""
 
@@ -115,9 +126,11 @@ class Problem:
         self.columns: Matrix = np.ascontiguousarray(x.T)
         self.weighted: Matrix = self.columns * w
         #: Coordinates over a row of ones: a product gives scores with their constant added …
-        self._augmented: Matrix = np.vstack([self.columns, np.ones(self.n)])
+        self._augmented: Matrix = np.ones((self.d + 1, self.n))
+        self._augmented[:-1] = self.columns
         #: … and weighted coordinates beside the weights: a product gives sums and masses.
-        self._summed: Matrix = np.ascontiguousarray(np.vstack([self.weighted, w]).T)
+        self._summed: Matrix = np.empty((self.n, self.d + 1))
+        self._summed[:, :-1], self._summed[:, -1] = self.weighted.T, w
         self.norms: Matrix = (self.columns**2).sum(axis=0)
         self.total = float(w @ self.norms)
 
@@ -125,7 +138,9 @@ class Problem:
         """Assign as :meth:`nearest` does, in the form whose means are cheapest."""
         if len(centroids) > FEW:
             return self.nearest(centroids)
-        terms = np.hstack([-2.0 * centroids, (centroids**2).sum(axis=1)[:, None]])
+        terms = np.empty((len(centroids), self.d + 1))
+        np.multiply(centroids, -2.0, out=terms[:, :-1])
+        np.sum(centroids**2, axis=1, out=terms[:, -1])
         scores = terms @ self._augmented
         best = scores.min(axis=0)
         members: Members = scores == best
@@ -186,7 +201,7 @@ class Problem:
             inertia = self.inertia(scores)
             if history is not None:
                 history.append(Iteration(inertia))
-            if before is not None and np.array_equal(labels, before):
+            if before is not None and (labels == before).all():
                 break
             if gain and previous - inertia <= gain * inertia:
                 break
@@ -277,14 +292,6 @@ def start_kmeans(problem: Problem, k: int, seed: int, starts: int) -> tuple[Matr
 def nearest(points: Matrix, centroids: Matrix) -> Labels:
     """0-based index of the nearest centroid of each point."""
     return Problem(points, np.ones(len(points))).nearest(centroids)[0]
-
-
-def one_thread() -> Any:
-    """Keep BLAS on one thread: the products are thin, and waiting threads cost more than they do.
-
-    The order of a sum then cannot depend on the machine's number of cores either.
-    """
-    return threadpool_limits(1, user_api="blas")
 
 
 def _search(problem: Problem, k: int, rng: np.random.Generator) -> tuple[Matrix, float]:

@@ -9,10 +9,11 @@ import numpy as np
 from sqlglot import exp
 
 from segql.assignment import NearestCentroid
-from segql.clusterers.kmeans import Problem, one_thread
+from segql.clusterers.kmeans import Problem
 from segql.engines.duckdb import DuckDBEngine
 from segql.metrics import SegmentSums, segment_sums
 from segql.space import Matrix, Space
+from segql.threads import one_thread
 
 #: Stop when a pass gains less than this share of the inertia …
 GAIN = 1e-5

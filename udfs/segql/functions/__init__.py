@@ -2,6 +2,6 @@
 
 from __future__ import annotations
 
-from segql.functions.session import register
+from segql.functions.registering import register
 
 __all__ = ["register"]

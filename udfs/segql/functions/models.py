@@ -12,11 +12,12 @@ from typing import TYPE_CHECKING, Any
 
 import duckdb
 import pyarrow as pa
-from duckdb.func import FunctionNullHandling, PythonUDFType
 
 from segql import sql
 from segql.errors import SegqlError, unknown
-from segql.functions.session import _sql_type as sql_type
+from segql.functions.arrow import sql_type
+from segql.functions.declared import Declared
+from segql.functions.session import create
 from segql.metrics import METRICS
 
 if TYPE_CHECKING:
@@ -124,6 +125,12 @@ class ModelFunction:
     summary: str
     example: str
     work: Callable[..., dict[str, Any] | None]
+    volatile: bool = True
+
+    @property
+    def sql_type(self) -> str:
+        """SQL type of the result."""
+        return sql_type(self.result)
 
     @property
     def macro(self) -> str:
@@ -254,7 +261,7 @@ MODEL_FUNCTIONS: tuple[ModelFunction, ...] = (
         FITTED,
         "Learn a segmentation of a relation and store it under a name; the same name, rows and "
         "options return what is stored.",
-        "select segql_fit('customers', 'customer_features', {id: 'customer_id', k: 3}).k",
+        "select segql_fit('customers', 'customer_features', {id: 'customer_id', k: 3}).k as k",
         _fit,
     ),
     ModelFunction(
@@ -262,7 +269,7 @@ MODEL_FUNCTIONS: tuple[ModelFunction, ...] = (
         ("name", "version"),
         VERSION,
         "Make a version of a model the current one.",
-        "select segql_use_version('customers', 1)",
+        "select segql_use_version('customers', 1) as current",
         _use_version,
     ),
     ModelFunction(
@@ -270,13 +277,21 @@ MODEL_FUNCTIONS: tuple[ModelFunction, ...] = (
         ("name", "version := null"),
         DROPPED,
         "Remove a model, or one of its versions that is not the current one.",
-        "select segql_drop('customers')",
+        "select segql_drop('customers') as dropped",
         _drop,
     ),
 )
 
-#: Tells the databases of this process apart: a function that each of them has.
-TOKEN = "__sq_token"
+
+@dataclass(frozen=True)
+class _Token:
+    """A function that says which database of this process it belongs to."""
+
+    name: str = f"{sql.SCRATCH}token"
+    sql_type: str = "VARCHAR"
+    volatile: bool = False
+
+
 #: By token; the functions live as long as the process, whatever connection made them.
 _DOORS: dict[str, Doors] = {}
 _CALLABLES: list[Callable[..., Any]] = []
@@ -288,36 +303,24 @@ def register_model_functions(con: duckdb.DuckDBPyConnection) -> None:
     A second connection to the same database joins the first: its functions go on when that one is
     closed.
     """
+    token = _Token()
     known = con.execute(
-        "select count(*) from duckdb_functions() where function_name = ?", [TOKEN]
+        "select count(*) from duckdb_functions() where function_name = ?", [token.name]
     ).fetchall()
     if not known[0][0]:
-        token = uuid.uuid4().hex
-        _DOORS[token] = Doors()
-        _create(con, TOKEN, _constant(token), "VARCHAR")
-        for function in MODEL_FUNCTIONS:
-            _create(con, function.name, function.bound(_DOORS[token]), sql_type(function.result))
-    [(token,)] = con.execute(f"select {TOKEN}(0)").fetchall()
-    _DOORS[token].add(con)
+        doors, value = Doors(), uuid.uuid4().hex
+        made: list[tuple[Declared, Callable[..., Any]]] = [
+            (token, _constant(value)),
+            *((function, function.bound(doors)) for function in MODEL_FUNCTIONS),
+        ]
+        _CALLABLES.extend(function for _, function in made)
+        create(con, made)
+        _DOORS[value] = doors
+    [(value,)] = con.execute(f"select {token.name}(0)").fetchall()
+    _DOORS[value].add(con)
     for function in MODEL_FUNCTIONS:
         con.execute(function.macro)
 
 
 def _constant(value: str) -> Callable[..., Any]:
     return lambda column: pa.array([value] * len(column))
-
-
-def _create(
-    con: duckdb.DuckDBPyConnection, name: str, function: Callable[..., Any], result: str
-) -> None:
-    _CALLABLES.append(function)
-    con.create_function(
-        name,
-        function,
-        None,
-        duckdb.sqltype(result),
-        type=PythonUDFType.ARROW,
-        null_handling=FunctionNullHandling.SPECIAL,
-        # EXPLAIN and PREPARE then do not call it.
-        side_effects=True,
-    )

@@ -66,8 +66,8 @@ def _cluster(engine: DuckDBEngine, table: exp.Table, request: Request) -> dict[s
     wanted = str(low) if low == high else f"[{low}, {high}]"
     statement = (
         f"select segql_kmeans(list(point order by point), {wanted}, "
-        f"{{seed: {request.seed}, weights: list(weight order by point)}}) from {sql.text(table)} "
-        "where point is not null"
+        f"{{seed: {request.seed}, weights: list(weight order by point), thorough: true}}) "
+        f"from {sql.text(table)} where point is not null"
     )
     try:
         result: dict[str, Any] = engine.rows(statement)[0][0]
@@ -78,7 +78,7 @@ def _cluster(engine: DuckDBEngine, table: exp.Table, request: Request) -> dict[s
 
 def _own_error(error: duckdb.Error) -> Exception:
     """Bring back the sentence of an error that crossed SQL."""
-    found = re.search(r"SegqlError: (.+?)(?:\n|$)", str(error))
+    found = re.search(r"SegqlError: (?:segql_kmeans: )?(.+?)(?:\n|$)", str(error))
     return SegqlError(found[1]) if found else error
 
 

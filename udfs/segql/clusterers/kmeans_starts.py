@@ -1,0 +1,104 @@
+"""k-means of one small list in a fraction of a millisecond, where the clusters are plain."""
+
+from __future__ import annotations
+
+import numpy as np
+from scipy.spatial.distance import cdist
+
+from segql.clusterers.kmeans import (
+    SEARCH_POINTS,
+    Iteration,
+    KMeansFit,
+    Labels,
+    Matrix,
+    Points,
+    Problem,
+    fit_kmeans,
+)
+from segql.threads import one_thread
+
+#: A start is seeded on at most so many points, or so many for each cluster.
+SEEDED, SEEDED_EACH = 80, 20
+#: A row is plainly in its cluster when the next centroid is so many times as far, squared; clusters
+#: are plain when all but this share of the rows are.
+APART, DOUBTFUL = 4.0, 0.02
+
+
+def fit_starts(points: Points, k: int, seed: int) -> KMeansFit:
+    """Find k centroids of small weighted inertia, at once where the clusters are plain.
+
+    Parameters
+    ----------
+    points : Points
+    k : int
+        Number of clusters, from 1 to the number of distinct points.
+    seed : int
+        Seed of everything random.
+
+    Notes
+    -----
+    Clusters that are far apart, and of which the seeds of another start take one each, are the
+    best. Elsewhere, and among many points, the breathing search of
+    :func:`~segql.clusterers.kmeans.fit_kmeans` looks for them.
+    """
+    if points.distinct <= 2 * max(SEARCH_POINTS, 100 * k):
+        with one_thread():
+            fit = _plain(points, k, np.random.default_rng([seed, k]))
+        if fit is not None:
+            return fit
+    return fit_kmeans(points, k, seed, quick=True)
+
+
+def _plain(points: Points, k: int, rng: np.random.Generator) -> KMeansFit | None:
+    """Fit from one start, None when the clusters touch or another start may find others."""
+    problem = Problem(points.values, points.weights)
+    is_plain = k in (1, problem.n)
+    # One mean, or a centroid for each point: there is nothing to look for.
+    start = problem.x[:k] if is_plain else _seeds(problem, k, rng)
+    history: list[Iteration] = []
+    centroids, inertia = problem.lloyd(start, 0.0, history)
+    labels = _labels(problem, centroids)
+    if not is_plain:
+        if not _far_apart(problem, centroids, labels):
+            return None
+        taken = cdist(_seeds(problem, k, rng), centroids, "sqeuclidean").argmin(axis=1)
+        if len(set(taken.tolist())) < k:
+            return None
+    return KMeansFit(centroids + points.center, points.spread(labels), inertia, tuple(history))
+
+
+def _labels(problem: Problem, centroids: Matrix) -> Labels:
+    members, _ = problem.assign(centroids)
+    labels: Labels = members if members.ndim == 1 else members.argmax(axis=0)  # type: ignore[assignment]
+    return labels
+
+
+def _seeds(problem: Problem, k: int, rng: np.random.Generator) -> Matrix:
+    """Greedy k-means++ on points at equal steps of the canonical order, all pairs known."""
+    step = -(-problem.n // max(SEEDED, SEEDED_EACH * k))
+    chosen = slice(int(rng.integers(step)), None, step)
+    x, w = problem.x[chosen], problem.w[chosen]
+    squared, last = cdist(x, x, "sqeuclidean"), len(x) - 1
+    uniform = rng.random((k, 2 + int(np.log(k))))
+    cumulated = w.cumsum()
+    seeds = [min(int(cumulated.searchsorted(uniform[0, 0] * cumulated[-1], side="right")), last)]
+    closest = squared[seeds[0]]
+    for index in range(1, k):
+        cumulated = (w * closest).cumsum()
+        drawn = cumulated.searchsorted(uniform[index] * cumulated[-1], side="right")
+        drawn = np.minimum(drawn, last)
+        nearer = np.minimum(squared[drawn], closest)
+        best = int((nearer @ w).argmin())
+        closest = nearer[best]
+        seeds.append(int(drawn[best]))
+    return x[seeds]
+
+
+def _far_apart(problem: Problem, centroids: Matrix, labels: Labels) -> bool:
+    """Tell whether nearly every row is much nearer to its centroid than to the next one."""
+    squared = cdist(centroids, problem.x, "sqeuclidean")
+    rows = np.arange(problem.n)
+    own = squared[labels, rows]
+    squared[labels, rows] = np.inf
+    doubtful = problem.w @ (own * APART > squared.min(axis=0))
+    return bool(doubtful <= DOUBTFUL * problem.w.sum())
