@@ -10,7 +10,12 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from segql.clusterers.kmeans import Labels, Matrix
-from segql.clusterers.near_components import connected, join_components, just_above
+from segql.clusterers.near_components import (
+    connected,
+    join_components,
+    just_above,
+    search_threads,
+)
 from segql.errors import SegqlError
 from segql.grid import MOST_DIMENSIONS, Grid, contained, distinct, padded, positions
 
@@ -101,11 +106,15 @@ def _enough(
     # One more for the neighbour that is none; so many are enough whatever they weigh.
     mass, count = np.append(mass, 0.0), min(min_samples, tree.n)
     wanted = range(1, count + 1)
-    _, near = tree.query(asked, k=wanted, distance_upper_bound=bound, eps=SLACK, workers=-1)
+    _, near = tree.query(
+        asked, k=wanted, distance_upper_bound=bound, eps=SLACK, workers=search_threads(tree.n)
+    )
     enough = mass[near].sum(axis=1) >= min_samples
     few = np.flatnonzero(~enough)
     if len(few):
-        _, exact = tree.query(asked[few], k=wanted, distance_upper_bound=bound, workers=-1)
+        _, exact = tree.query(
+            asked[few], k=wanted, distance_upper_bound=bound, workers=search_threads(tree.n)
+        )
         near[few] = exact
         enough[few] = mass[exact].sum(axis=1) >= min_samples
     return enough, near

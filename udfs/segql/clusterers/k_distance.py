@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
 from segql.clusterers.kmeans import Matrix
+from segql.clusterers.near_components import search_threads
 
 #: Points whose distance to a neighbour makes the curve, and the points of the curve.
 CURVE_POINTS, CURVE = 10_000, 200
@@ -47,7 +48,9 @@ def k_distance_curve(points: Matrix, min_samples: int) -> Curve:
     """
     asked = points[chosen(points, CURVE_POINTS)]
     count = min(max(min_samples, 2), len(points))
-    distances = np.sort(cKDTree(points).query(asked, k=[count], workers=-1)[0][:, 0])
+    distances = np.sort(
+        cKDTree(points).query(asked, k=[count], workers=search_threads(len(points)))[0][:, 0]
+    )
     shares = np.linspace(0.0, 1.0, min(CURVE, len(distances)))
     curve = np.quantile(distances, shares, method="higher")
     return Curve(shares, curve, _rounded(_knee(distances)))

@@ -54,51 +54,53 @@ def _plain(points: Points, k: int, rng: np.random.Generator) -> KMeansFit | None
     problem = Problem(points.values, points.weights)
     is_plain = k in (1, problem.n)
     # One mean, or a centroid for each point: there is nothing to look for.
-    start = problem.x[:k] if is_plain else _seeds(problem, k, rng)
+    start, other = (problem.x[:k], None) if is_plain else _two_seedings(problem, k, rng)
     history: list[Iteration] = []
     centroids, inertia = problem.lloyd(start, 0.0, history)
-    labels = _labels(problem, centroids)
-    if not is_plain:
-        if not _far_apart(problem, centroids, labels):
-            return None
-        taken = cdist(_seeds(problem, k, rng), centroids, "sqeuclidean").argmin(axis=1)
-        if len(set(taken.tolist())) < k:
+    squared = cdist(centroids, problem.x, "sqeuclidean")
+    labels = squared.argmin(axis=0)
+    if other is not None:
+        taken = cdist(other, centroids, "sqeuclidean").argmin(axis=1)
+        if len(set(taken.tolist())) < k or not _far_apart(problem.w, squared, labels):
             return None
     return KMeansFit(centroids + points.center, points.spread(labels), inertia, tuple(history))
 
 
-def _labels(problem: Problem, centroids: Matrix) -> Labels:
-    members, _ = problem.assign(centroids)
-    labels: Labels = members if members.ndim == 1 else members.argmax(axis=0)  # type: ignore[assignment]
-    return labels
+def _two_seedings(problem: Problem, k: int, rng: np.random.Generator) -> Matrix:
+    """Greedy k-means++, twice at once, on points at equal steps of the canonical order.
 
-
-def _seeds(problem: Problem, k: int, rng: np.random.Generator) -> Matrix:
-    """Greedy k-means++ on points at equal steps of the canonical order, all pairs known."""
+    Returns
+    -------
+    ndarray of shape (2, k, d)
+    """
     step = -(-problem.n // max(SEEDED, SEEDED_EACH * k))
     chosen = slice(int(rng.integers(step)), None, step)
     x, w = problem.x[chosen], problem.w[chosen]
     squared, last = cdist(x, x, "sqeuclidean"), len(x) - 1
-    uniform = rng.random((k, 2 + int(np.log(k))))
-    cumulated = w.cumsum()
-    seeds = [min(int(cumulated.searchsorted(uniform[0, 0] * cumulated[-1], side="right")), last)]
+    uniform = rng.random((k, 2, 2 + int(np.log(k))))
+    cumulated, both = w.cumsum(), np.arange(2)
+    seeds = np.empty((k, 2), dtype=np.intp)
+    seeds[0] = cumulated.searchsorted(uniform[0, :, 0] * cumulated[-1], side="right").clip(0, last)
     closest = squared[seeds[0]]
     for index in range(1, k):
-        cumulated = (w * closest).cumsum()
-        drawn = cumulated.searchsorted(uniform[index] * cumulated[-1], side="right")
-        drawn = np.minimum(drawn, last)
-        nearer = np.minimum(squared[drawn], closest)
-        best = int((nearer @ w).argmin())
-        closest = nearer[best]
-        seeds.append(int(drawn[best]))
-    return x[seeds]
+        one, other = (closest * w).cumsum(axis=1)
+        drawn = np.array(
+            [
+                one.searchsorted(uniform[index, 0] * one[-1], side="right"),
+                other.searchsorted(uniform[index, 1] * other[-1], side="right"),
+            ]
+        )
+        np.minimum(drawn, last, out=drawn)
+        nearer = np.minimum(squared[drawn], closest[:, None])
+        best = (nearer @ w).argmin(axis=1)
+        closest, seeds[index] = nearer[both, best], drawn[both, best]
+    return np.asarray(x[seeds.T])
 
 
-def _far_apart(problem: Problem, centroids: Matrix, labels: Labels) -> bool:
+def _far_apart(weights: Matrix, squared: Matrix, labels: Labels) -> bool:
     """Tell whether nearly every row is much nearer to its centroid than to the next one."""
-    squared = cdist(centroids, problem.x, "sqeuclidean")
-    rows = np.arange(problem.n)
+    rows = np.arange(len(labels))
     own = squared[labels, rows]
     squared[labels, rows] = np.inf
-    doubtful = problem.w @ (own * APART > squared.min(axis=0))
-    return bool(doubtful <= DOUBTFUL * problem.w.sum())
+    doubtful = weights @ (own * APART > squared.min(axis=0))
+    return bool(doubtful <= DOUBTFUL * weights.sum())

@@ -12,6 +12,8 @@ from segql.clusterers.kmeans import Labels, Matrix
 
 #: A component of at most so many points is joined by its nearest neighbours.
 TINY = 32
+#: Up to so many points are searched by one thread.
+FEW_POINTS = 5_000
 
 
 def join_components(points: Matrix, labels: Labels, eps: float) -> Labels:
@@ -39,7 +41,7 @@ def join_components(points: Matrix, labels: Labels, eps: float) -> Labels:
             if len(inside) > len(outside):
                 inside, outside = outside, inside
             distances, near = cKDTree(points[outside]).query(
-                points[inside], distance_upper_bound=bound, workers=-1
+                points[inside], distance_upper_bound=bound, workers=search_threads(len(points))
             )
             hit = np.isfinite(distances)
             found.append(np.column_stack([labels[inside[hit]], labels[outside[near[hit]]]]))
@@ -60,7 +62,9 @@ def _join_tiny(points: Matrix, labels: Labels, eps: float) -> Labels:
         if not len(tiny) or len(sizes) == 1:
             return labels
         count = min(TINY + 1, len(points))
-        distances, near = tree.query(points[tiny], k=count, distance_upper_bound=bound, workers=-1)
+        distances, near = tree.query(
+            points[tiny], k=count, distance_upper_bound=bound, workers=search_threads(len(points))
+        )
         distances, near = distances.reshape(len(tiny), -1), near.reshape(len(tiny), -1)
         known = np.append(labels, -1)[near]
         outside = np.isfinite(distances) & (known != labels[tiny][:, None])
@@ -84,3 +88,8 @@ def connected(count: int, edges: NDArray[np.intp]) -> Labels:
 def just_above(eps: float) -> float:
     """Turn "at most eps" into the "below" that a search tree understands."""
     return float(np.nextafter(eps, np.inf))
+
+
+def search_threads(points: int) -> int:
+    """Threads for a search: one a core, or one for so few points that starting them costs more."""
+    return -1 if points > FEW_POINTS else 1
