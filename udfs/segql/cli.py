@@ -7,12 +7,15 @@ import math
 import os
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from decimal import Decimal
 from functools import wraps
 from pathlib import Path
 from typing import Annotated, Any
 
 import duckdb
 import typer
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from segql import sql
 from segql.errors import SegqlError
@@ -52,6 +55,14 @@ def _told(command: Callable[..., None]) -> Callable[..., None]:
     def run(*args: Any, **options: Any) -> None:
         try:
             command(*args, **options)
+        except BrokenPipeError:
+            # Who reads has had enough, such as head: click ends in silence.
+            raise
+        except RuntimeError as error:
+            # What DuckDB makes of Ctrl-C, and typer of the end of a command.
+            if "interrupted" not in str(error):
+                raise
+            raise KeyboardInterrupt from error
         except (SegqlError, duckdb.Error, OSError) as error:
             said = " ".join(str(error).split("\n\nLINE ")[0].split())
             if options.get("as_json"):
@@ -80,11 +91,15 @@ def _opened(path: Path, *, writes: bool) -> Iterator[duckdb.DuckDBPyConnection]:
 
 
 def _plain(value: Any) -> Any:
-    """Turn figures that JSON lacks into null."""
+    """Turn what JSON lacks into what it has: numbers that are none into null, keys into text."""
+    if isinstance(value, Decimal):
+        value = float(value)
     if isinstance(value, float) and not math.isfinite(value):
         return None
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {str(key): _plain(item) for key, item in value.items()}
+    if isinstance(value, list | tuple):
+        return [_plain(item) for item in value]
     return value
 
 
@@ -185,16 +200,24 @@ def predict_command(
       segql predict customers new_customers --to scored.parquet
       segql predict customers "from crm.clients" --table marts.scored
     """
+    if to is not None and table is not None:
+        raise SegqlError("to and table are both given; accepted: one of them")
     with _opened(database, writes=table is not None) as con:
         rows = predict(con, name, relation, version=version)
+        if table is None and to is None:
+            _print_rows(rows, as_json=as_json)
+            return
         if table is not None:
             target = sql.text(_table(table))
             con.execute(f"create or replace table {target} as {rows.sql_query()}")
-            typer.echo(f"{table}: {con.table(target).count('*').fetchall()[0][0]} rows")
-        elif to is not None:
-            _write(con, rows, to)
+            [(count,)] = con.execute(f"select count(*) from {target}").fetchall()
         else:
-            _print_rows(rows, as_json=as_json)
+            assert to is not None
+            count = _write(con, rows, to)
+    if as_json:
+        _print_json({"to" if table is None else "table": table or str(to), "rows": count})
+    else:
+        typer.echo(f"{table or to}: {count} rows")
 
 
 @app.command("evaluate")
@@ -242,8 +265,12 @@ def models_command(
         if name is not None:
             load(con, name)
         frame = models(con)
-        rows = con.from_df(frame if name is None else frame[frame["model_name"] == name])
-        _print_rows(rows, as_json=as_json)
+        if name is not None:
+            frame = frame[frame["model_name"] == name]
+        if not as_json:
+            # What fits on a screen.
+            frame = frame.drop(columns=["requested_by", "relation", "reason"])
+        _print_rows(con.from_df(frame), as_json=as_json)
 
 
 @app.command("use-version")
@@ -312,10 +339,10 @@ def drop_command(
       segql drop customers --yes
     """
     with _opened(database, writes=True) as con:
-        if not yes and not as_json:
+        if not yes:
             load(con, name, version=version)
             what = "all versions" if version is None else f"version {version}"
-            typer.confirm(f"Drop {what} of {name!r}?", abort=True)
+            typer.confirm(f"Drop {what} of {name!r}?", abort=True, err=True)
         gone = drop(con, name, version)
     if as_json:
         _print_json({"model_name": name, "model_versions": gone})
@@ -354,17 +381,18 @@ def forget_command(
     """
     with _opened(database, writes=False):
         pass
-    if not yes and not as_json:
-        typer.confirm(f"Delete all rows of id {id!r} in {str(database)!r}?", abort=True)
     options: dict[str, Any] = {"id_columns": id_column or (), "schemas": schema or ()}
     given = served is not None
     served = served or database.with_name("serve.duckdb")
     if given and not served.exists():
         raise SegqlError(f"there is no served file {str(served)!r}")
+    if not yes:
+        typer.confirm(f"Delete all rows of id {id!r} in {str(database)!r}?", abort=True, err=True)
     with _opened(database, writes=True) as con:
         deleted = {str(database): forget(con, id, **options)}
         con.execute("checkpoint")
-    if deleted[str(database)] and not keep_bytes:
+    if not keep_bytes:
+        # Also when no row was left: an earlier run may have ended between the two.
         rewrite(database)
     if served.exists() and served.resolve() != database.resolve():
         # Its readers hold it open: it is replaced, never changed.
@@ -430,27 +458,33 @@ def _number(text: str) -> Any:
 
 
 def _table(name: str) -> Any:
-    from sqlglot import exp
-
-    parsed = exp.to_table(name, dialect="duckdb")
+    """Name a table as it stands, or by its parts when that reads as a name."""
+    try:
+        parsed = exp.to_table(name, dialect="duckdb")
+    except (SqlglotError, ValueError):
+        parsed = None
+    if parsed is None or parsed.args.get("alias") or parsed.args.get("joins"):
+        return exp.Table(this=exp.to_identifier(name, quoted=True))
     for part in parsed.parts:
         part.set("quoted", True)
     return parsed
 
 
-def _write(con: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, path: Path) -> None:
-    """Write a file beside its place first: a failure leaves what was there."""
+def _write(con: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, path: Path) -> int:
+    """Write a file beside its place first: a failure leaves what was there; count the rows."""
     kinds = {".csv": "csv, header", ".parquet": "parquet", ".json": "json"}
     if path.suffix.lower() not in kinds:
         raise SegqlError(f"to got {str(path)!r}; accepted: a file that ends in {', '.join(kinds)}")
     part = path.with_name(f".{path.name}.{os.getpid()}")
     target = sql.text(sql.string(str(part)))
     try:
-        con.execute(f"copy ({rows.sql_query()}) to {target} (format {kinds[path.suffix.lower()]})")
+        [(count,)] = con.execute(
+            f"copy ({rows.sql_query()}) to {target} (format {kinds[path.suffix.lower()]})"
+        ).fetchall()
         os.replace(part, path)
     finally:
         part.unlink(missing_ok=True)
-    typer.echo(f"{path}: written")
+    return int(count)
 
 
 def main() -> None:

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Sequence
+import shutil
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -108,7 +110,8 @@ def rewrite(path: Path, change: Callable[[duckdb.DuckDBPyConnection], Any] | Non
     Parameters
     ----------
     path : Path
-        A DuckDB file that nobody writes; readers keep what they have open.
+        A DuckDB file that nobody writes; readers keep what they have open. Of a link, the file
+        that it leads to.
     change : callable, optional
         Called with a connection to a copy of the file, before that is written once more.
 
@@ -117,30 +120,44 @@ def rewrite(path: Path, change: Callable[[duckdb.DuckDBPyConnection], Any] | Non
     object
         What ``change`` returned.
     """
+    path = path.resolve()
     parts = [path.with_name(f".{path.name}.{os.getpid()}.{step}") for step in ("copy", "clean")]
     result = None
     try:
-        source = path
-        if change is not None:
-            _copy(path, parts[0])
-            with duckdb.connect(str(parts[0])) as con:
-                result = change(con)
-            source = parts[0]
-        _copy(source, parts[1])
-        os.replace(parts[1], path)
+        # Held until the file is replaced: what another process wrote meanwhile would be lost.
+        with _copied(path, parts[0]):
+            clean = parts[0]
+            if change is not None:
+                with duckdb.connect(str(parts[0])) as con:
+                    result = change(con)
+                clean = parts[1]
+                with _copied(parts[0], clean):
+                    pass
+            shutil.copymode(path, clean)
+            os.replace(clean, path)
+            # What it held is in the new file.
+            _log(path).unlink(missing_ok=True)
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
-            part.with_name(part.name + ".wal").unlink(missing_ok=True)
+            _log(part).unlink(missing_ok=True)
     return result
 
 
-def _copy(source: Path, target: Path) -> None:
+@contextmanager
+def _copied(source: Path, target: Path) -> Iterator[None]:
+    """Copy a database, and keep the source locked against writers."""
     with duckdb.connect() as con:
         old, new = (sql.text(sql.string(str(item))) for item in (source, target))
         con.execute(f"attach {old} as old (read_only)")
         con.execute(f"attach {new} as new (storage_version '{STORAGE}')")
         con.execute("copy from database old to new")
+        con.execute("detach new")
+        yield
+
+
+def _log(path: Path) -> Path:
+    return path.with_name(path.name + ".wal")
 
 
 def _quoted(name: str) -> str:

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlglot import exp
+from sqlglot.dialects.dialect import Dialects
 
 from segql import sql
 from segql.assignment import NOISE, NearestCentroid, Scorer
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
     import pandas as pd
 
 FORMS = ("query", "expression")
+#: What sqlglot writes, its own dialect of no engine aside.
+DIALECTS = tuple(sorted(item.value for item in Dialects if item.value))
 #: The relation that the stored scoring query reads.
 INPUT = "segql_input"
 
@@ -241,6 +244,8 @@ class Model:
         """
         if form not in FORMS:
             raise SegqlError(unknown("form", form, FORMS))
+        if dialect not in DIALECTS:
+            raise SegqlError(unknown("dialect", dialect, DIALECTS))
         if form == "expression":
             return sql.text(unqualified(self.assignment.expression()), dialect)
         if isinstance(self.scorer, KeptCells) and dialect != "duckdb":

@@ -9,7 +9,13 @@ from typing import Any
 from segql import schema, sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
-from segql.functions.macros import model_macros, scalar_expressions, score_select, version_macros
+from segql.functions.macros import (
+    model_macros,
+    outdated_macros,
+    scalar_expressions,
+    score_select,
+    version_macros,
+)
 from segql.functions.shared_macros import SCHEMA_VERSION, known_types
 from segql.kept import CELLS, KeptCells
 from segql.long_rows import (
@@ -81,7 +87,10 @@ class Registry:
                 self._rewrite()
 
     def _rewrite(self) -> None:
-        """Write again what an older segql left of each version that was published."""
+        """Write again what an older segql left of each version that was published.
+
+        Its macros of other names go, and long tables whose shape has changed are filled anew.
+        """
         versions = self.engine.rows(
             "select model_name, model_version, is_current from segql.models where is_published "
             "order by all"
@@ -90,10 +99,15 @@ class Registry:
             model = self.load(name, version)
             key = {"model_name": name, "model_version": version}
             self._insert_rows("geometry", [key | row for row in geometry_rows(model)])
+            self.engine.run(
+                "delete from segql.principal_components where model_name = ? and model_version = ?",
+                [name, version],
+            )
+            self._insert_rows("principal_components", [key | row for row in component_rows(model)])
             statements = version_macros(model)
             if is_current:
                 statements = model_macros(model, scalar_expressions(model))
-            for statement in statements:
+            for statement in [*statements, *outdated_macros(name, version)]:
                 self.engine.run(statement)
 
     def update(self) -> None:
@@ -122,14 +136,16 @@ class Registry:
         UnknownModelError
             When there is no such model or version; the known ones are listed.
         """
-        row = self._row(name, version)
+        row = self._row(name, version) if isinstance(name, str) else None
         if row is None:
             if version is None or name not in self.names():
                 raise UnknownModelError(unknown("model", name, self.names()))
             known = [
                 number
                 for (number,) in self.engine.rows(
-                    "select model_version from segql.models where model_name = ? order by 1", [name]
+                    "select model_version from segql.models where model_name = ? and is_published "
+                    "order by 1",
+                    [name],
                 )
             ]
             raise UnknownModelError(f"model {name!r}: {unknown('version', version, known)}")

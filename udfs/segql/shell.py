@@ -4,14 +4,20 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager, suppress
+from functools import partial
+from itertools import pairwise
 from pathlib import Path
 
 import duckdb
 
+from segql.engines.duckdb import DuckDBEngine
 from segql.functions import register
+from segql.registry import Registry
 
+QUIT = ".quit"
 PROMPT, MORE = "segql> ", "  ...> "
 HELP = """Statements end with a semicolon. Also:
   .models   every version of every model
@@ -27,6 +33,8 @@ SHORTCUTS = {
     "select schema_name, view_name, 'view' from duckdb_views() where not internal) order by all",
 }
 HISTORY = "SEGQL_HISTORY"
+#: Columns of what has nothing to show, such as CREATE and SET.
+SILENT = (["Count"], ["Success"])
 
 
 class Shell:
@@ -46,25 +54,38 @@ class Shell:
         """Run statements in order, up to the first that fails; tell whether none did."""
         try:
             for statement in duckdb.extract_statements(text):
-                self._run_one(statement.query)
+                shown = self._interruptible(partial(self._shown, statement))
+                if shown is not None:
+                    print(shown)
+        except duckdb.InterruptException:
+            print("interrupted", file=sys.stderr)
+            return False
         except duckdb.Error as error:
             print(f"error: {error}", file=sys.stderr)
             return False
-        except KeyboardInterrupt:
-            self.con.interrupt()
-            print("interrupted", file=sys.stderr)
-            return False
         return True
 
-    def _run_one(self, statement: str) -> None:
-        # None when the statement has no rows to show.
-        result: duckdb.DuckDBPyRelation | None = self.con.sql(statement)
-        if result is None:
-            return
+    def _interruptible(self, work: Callable[[], str | None]) -> str | None:
+        """Work on another thread: a relation that is running does not hear Ctrl-C on its own."""
+        with ThreadPoolExecutor(1) as pool:
+            future = pool.submit(work)
+            while True:
+                try:
+                    return future.result()
+                except KeyboardInterrupt:
+                    self.con.interrupt()
+
+    def _shown(self, statement: duckdb.Statement) -> str | None:
+        """Run one statement; what there is to show of it."""
+        # None on DuckDB 1.x when the statement has no rows to show.
+        result: duckdb.DuckDBPyRelation | None = self.con.sql(_bare(statement.query))
+        if result is None or (
+            statement.type != duckdb.StatementType.SELECT and result.columns in SILENT
+        ):
+            return None
         if result.columns == ["explain_key", "explain_value"]:
-            print("\n".join(str(row[1]) for row in result.fetchall()))
-            return
-        print(str(result).rstrip())
+            return "\n".join(str(row[1]) for row in result.fetchall())
+        return str(result).rstrip()
 
     def loop(self) -> bool:
         """Read statements until the end of the input; tell whether none failed.
@@ -76,7 +97,7 @@ class Shell:
             print(f"DuckDB {duckdb.__version__} with segql. Type .help for help.")
         with _history(is_terminal):
             for text in self._statements(is_terminal):
-                if text == ".quit":
+                if text == QUIT:
                     return True
                 if not self._answer(text) and not is_terminal:
                     return False
@@ -88,9 +109,12 @@ class Shell:
         if text == ".help":
             print(HELP)
             return True
+        if text == ".models" and not Registry(DuckDBEngine(self.con)).exists():
+            print("no models yet")
+            return True
         if text in SHORTCUTS:
             return self.run(SHORTCUTS[text])
-        known = ", ".join([*SHORTCUTS, ".help", ".quit"])
+        known = ", ".join([*SHORTCUTS, ".help", QUIT])
         print(f"error: unknown command {text!r} (accepted: {known})", file=sys.stderr)
         return False
 
@@ -105,11 +129,13 @@ class Shell:
                     print()
                 break
             except KeyboardInterrupt:
+                if not is_terminal:
+                    raise
                 print()
                 lines = []
                 continue
             if not lines and line.strip().startswith("."):
-                yield line.strip()
+                yield line.strip().rstrip("; ")
                 continue
             lines.append(line)
             text = "\n".join(lines)
@@ -122,15 +148,33 @@ class Shell:
 
 
 def _is_complete(text: str) -> bool:
-    """Tell whether a text ends with a semicolon that is none of a string, name or comment."""
-    stripped = text.strip()
-    if not stripped:
-        return True
-    kinds = duckdb.tokenize(text)
-    if not kinds:
-        return True
-    last = kinds[-1][0]
-    return text[last:].strip() == ";"
+    """Tell whether a text ends with a semicolon that is none of a string, name or comment.
+
+    Comments alone are complete, too.
+    """
+    ended = True
+    for token, is_comment, _ in _tokens(text):
+        if not is_comment:
+            ended = token == b";"
+        elif token.startswith(b"/*") and not token.endswith(b"*/"):
+            return False
+    return ended
+
+
+def _bare(text: str) -> str:
+    """Cut the semicolon of a statement, and the comments behind it: a relation is a subquery."""
+    end = None
+    for token, is_comment, start in _tokens(text):
+        if not is_comment:
+            end = start if token == b";" else None
+    return text.encode()[:end].decode()
+
+
+def _tokens(text: str) -> Iterator[tuple[bytes, bool, int]]:
+    """Each token of a text, whether it is a comment, and where it starts, in bytes."""
+    data = text.encode()
+    for (start, kind), (end, _) in pairwise([*duckdb.tokenize(text), (len(data), None)]):
+        yield data[start:end].strip(), kind == duckdb.token_type.comment, start
 
 
 @contextmanager

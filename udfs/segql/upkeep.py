@@ -79,7 +79,8 @@ def drop(con: duckdb.DuckDBPyConnection, name: str, version: int | None = None) 
         _check_version(version)
     registry.update()
     with REGISTRY_LOCK, engine.transaction():
-        found = {} if not registry.exists() else dict(
+        known = registry.exists() and isinstance(name, str)
+        found = {} if not known else dict(
             engine.rows(
                 "select model_version, is_current from segql.models where model_name = ? "
                 "order by 1",

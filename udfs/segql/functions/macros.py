@@ -63,6 +63,16 @@ def dropped_macros(name: str, versions: list[int], *, current: bool) -> list[str
     ]
 
 
+def outdated_macros(name: str, version: int) -> list[str]:
+    """Statements that drop what registries up to schema version 3 had of a version."""
+    names = [
+        macro_name(name, "predict", version),
+        macro_name(name, "predict"),
+        macro_name(name, "version"),
+    ]
+    return [f"drop macro table if exists {item}" for item in names]
+
+
 def macro_name(name: str, suffix: str, version: int | None = None) -> str:
     """Quoted name of a macro of a model, of one version or the current one."""
     numbered = "" if version is None else f"_v{version}"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import uuid
 import weakref
 from collections.abc import Callable, Mapping
@@ -54,6 +55,21 @@ FIT_OPTIONS = {
 }
 
 
+#: What a function gives back: the fields of its struct, or NULL.
+Answer = dict[str, Any] | None
+#: Answers that are remembered for their transactions.
+REMEMBERED = 256
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a call comes from, as the macro says: database, schema and transaction."""
+
+    database: str
+    schema: str
+    transaction: int
+
+
 class Doors:
     """The connections to one database that have registered segql.
 
@@ -62,6 +78,8 @@ class Doors:
 
     def __init__(self) -> None:
         self.held: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
+        self.locks: dict[str, threading.RLock] = {}
+        self.answers: dict[tuple[int, str], tuple[str, Answer]] = {}
 
     def add(self, con: duckdb.DuckDBPyConnection) -> None:
         """Let a connection stand in when those before it are closed."""
@@ -69,16 +87,45 @@ class Doors:
         self.held = [ref for ref, known in alive if known is not None and known is not con]
         self.held.append(weakref.ref(con))
 
+    def once(
+        self, place: Place | None, subject: str, request: str, work: Callable[[], Answer]
+    ) -> Answer:
+        """Do what a transaction asks about a model once, however often the planner calls for it.
+
+        ``unnest`` of a struct calls a function for each field, and a query for each row and on
+        several threads.
+
+        Parameters
+        ----------
+        place : Place, optional
+        subject : str
+            Calls about the same model wait for each other.
+        request : str
+            What is asked; the last answer about the subject is given again for the same.
+        work : callable
+        """
+        with self.locks.setdefault(subject, threading.RLock()):
+            if place is None:
+                return work()
+            key = place.transaction, subject
+            last = self.answers.get(key)
+            if last is None or last[0] != request:
+                last = request, work()
+                self.answers[key] = last
+                while len(self.answers) > REMEMBERED:
+                    self.answers.pop(next(iter(self.answers)), None)
+            return last[1]
+
     @contextmanager
-    def cursor(self, name: str, place: list[str] | None) -> Iterator[duckdb.DuckDBPyConnection]:
+    def cursor(self, name: str, place: Place | None) -> Iterator[duckdb.DuckDBPyConnection]:
         """Open a cursor: statements on the connection that is calling would wait for themselves.
 
         Parameters
         ----------
         name : str
             The function that asks, for the error.
-        place : list of str, optional
-            Database and schema that the caller uses.
+        place : Place, optional
+            What the caller uses; a cursor that has not registered segql does not say.
         """
         own = self._open()
         if own is None:
@@ -87,8 +134,11 @@ class Doors:
                 "segql.register(con) on one that is open"
             )
         try:
-            if place is not None:
-                own.execute("use " + ".".join(sql.text(sql.column(item)) for item in place))
+            if place is None:
+                _check_one_database(name, own)
+            else:
+                used = (sql.text(sql.column(item)) for item in (place.database, place.schema))
+                own.execute("use " + ".".join(used))
             yield own
         finally:
             own.close()
@@ -100,6 +150,18 @@ class Doors:
                 if con is not None:
                     return con.cursor()
         return None
+
+
+def _check_one_database(name: str, con: duckdb.DuckDBPyConnection) -> None:
+    found = con.execute(
+        "select database_name from duckdb_databases() where not internal order by 1"
+    ).fetchall()
+    if len(found) > 1:
+        raise SegqlError(
+            f"{name}: this connection has not registered segql, so that it does not say which "
+            f"database it uses ({', '.join(row[0] for row in found)}); accepted: call "
+            "segql.register(con) on it"
+        )
 
 
 @dataclass(frozen=True)
@@ -124,7 +186,7 @@ class ModelFunction:
     result: Any
     summary: str
     example: str
-    work: Callable[..., dict[str, Any] | None]
+    work: Callable[..., Answer]
     volatile: bool = True
 
     @property
@@ -134,11 +196,12 @@ class ModelFunction:
 
     @property
     def macro(self) -> str:
-        """Statement of a macro that also says which database the session uses."""
+        """Statement of a macro that also says where it is called from."""
         named = [item.split(" := ")[0] for item in self.parameters]
+        place = "current_database(), current_schema(), txid_current()"
         return (
             f"create or replace temp macro {self.name}({', '.join(self.parameters)}) as "
-            f"system.main.{self.name}({', '.join(named)}, current_database(), current_schema())"
+            f"system.main.{self.name}({', '.join(named)}, {place})"
         )
 
     def bound(self, doors: Doors) -> Callable[..., Any]:
@@ -154,7 +217,7 @@ class ModelFunction:
 
         return function
 
-    def _call(self, doors: Doors, given: list[Any]) -> dict[str, Any] | None:
+    def _call(self, doors: Doors, given: list[Any]) -> Answer:
         arguments, place = _split(given, len(self.parameters))
         least = sum(" := " not in item for item in self.parameters)
         if not least <= len(arguments) <= len(self.parameters):
@@ -162,14 +225,27 @@ class ModelFunction:
                 f"{self.name} got {len(arguments)} arguments; accepted: "
                 f"{self.name}({', '.join(self.parameters)})"
             )
-        with doors.cursor(self.name, place) as con:
-            return self.work(con, *(_plain(item) for item in arguments))
+        plain = [_plain(item) for item in arguments]
+        request = repr((self.name, place, plain))
+
+        def work() -> Answer:
+            with doors.cursor(self.name, place) as con:
+                return self.work(con, *plain)
+
+        try:
+            return doors.once(place, repr(plain[0]), request, work)
+        except duckdb.TransactionException as error:
+            raise SegqlError(
+                f"{self.name}: another transaction has changed the models and is not committed, "
+                f"maybe the one that calls: {self.name} writes on a connection of its own; "
+                f"accepted: commit first ({error})"
+            ) from error
 
 
-def _split(given: list[Any], most: int) -> tuple[list[Any], list[str] | None]:
-    """Tell the arguments from the database and schema that the macro adds."""
-    if len(given) == most + 2:
-        return given[:most], given[most:]
+def _split(given: list[Any], most: int) -> tuple[list[Any], Place | None]:
+    """Tell the arguments from what the macro adds."""
+    if len(given) == most + 3:
+        return given[:most], Place(*given[most:])
     return given, None
 
 
@@ -186,9 +262,7 @@ def _plain(value: Any) -> Any:
     return value
 
 
-def _fit(
-    con: duckdb.DuckDBPyConnection, name: Any, relation: Any, options: Any = None
-) -> dict[str, Any] | None:
+def _fit(con: duckdb.DuckDBPyConnection, name: Any, relation: Any, options: Any = None) -> Answer:
     from segql.lifecycle import fitted
     from segql.training import DEFAULTS, Request
 
@@ -237,7 +311,7 @@ def _told(model: Model, is_new: bool) -> dict[str, Any]:
     }
 
 
-def _use_version(con: duckdb.DuckDBPyConnection, name: Any, version: Any) -> dict[str, Any] | None:
+def _use_version(con: duckdb.DuckDBPyConnection, name: Any, version: Any) -> Answer:
     from segql.upkeep import use_version
 
     if name is None or version is None:
@@ -246,7 +320,7 @@ def _use_version(con: duckdb.DuckDBPyConnection, name: Any, version: Any) -> dic
     return {"model_name": model.name, "model_version": model.version}
 
 
-def _drop(con: duckdb.DuckDBPyConnection, name: Any, version: Any = None) -> dict[str, Any] | None:
+def _drop(con: duckdb.DuckDBPyConnection, name: Any, version: Any = None) -> Answer:
     from segql.upkeep import drop
 
     if name is None:
