@@ -11,10 +11,11 @@ from typing import Any
 
 import duckdb
 import pytest
+from macro_calls import calls, digest
 from support import labels_of, load_frame, predictions, shop_frame
 
 import segql
-from segql.functions.shared_macros import LONG_TABLES
+from segql.functions.shared_macros import LONG_TABLES, TABLE_MACROS, TableMacro
 
 Ask = Callable[..., list[dict[str, Any]]]
 #: Models of the other algorithms, with features that fit them.
@@ -27,6 +28,7 @@ OTHERS: dict[str, dict[str, Any]] = {
 }
 #: Long tables that only some algorithms fill.
 PARTICULAR = {"dendrogram": "tree", "k_distances": "dense", "diagnostics": "densest"}
+CALLS = calls(list(LONG_TABLES))
 OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
 
 
@@ -72,6 +74,15 @@ def ask(shop: tuple[Path, dict[str, Any]], cli: str) -> Ask:
         return json.loads(done.stdout or "[]")
 
     return run
+
+
+@pytest.fixture(scope="module")
+def expected(shop: tuple[Path, dict[str, Any]]) -> dict[str, tuple[int, str]]:
+    """What this process reads."""
+    with duckdb.connect(str(shop[0]), read_only=True) as con:
+        found = {call: con.execute(digest(text)).fetchall()[0] for call, text in CALLS.items()}
+    assert found["predict customers"][0] == len(shop_frame())
+    return found
 
 
 def test_the_command_line_is_a_1x_client(ask: Ask) -> None:
@@ -177,56 +188,76 @@ def test_long_tables(ask: Ask, shop: tuple[Path, dict[str, Any]], table: str) ->
         assert len(current) == expected[table]
 
 
+@pytest.mark.parametrize("call", CALLS)
+def test_every_macro_from_the_command_line(
+    ask: Ask, expected: dict[str, tuple[int, str]], call: str
+) -> None:
+    [found] = ask(digest(CALLS[call]))
+    assert (found["n"], found["h"]) == expected[call]
+
+
+def test_every_macro_is_called() -> None:
+    called = {call.split()[0] for call in CALLS}
+    assert called >= {macro.name for macro in TABLE_MACROS} | {"segment", "segment_key"}
+
+
 @pytest.mark.parametrize(
     "query",
     [
-        "from segql.predict('customer', 'customer_features')",
-        "select count(*) from segql.predict('customer', 'customer_features')",
-        "select count(*) from segql.predict('customers', 'customer_features', version := 9)",
-        *(f"select count(*) from segql.{table}('nope')" for table in (*LONG_TABLES, "evaluate")),
-        "explain select count(*) from segql.segments('nope')",
+        "from segql.{0}('customer'{1})",
+        "select count(*) from segql.{0}('customer'{1})",
+        "explain select count(*) from segql.{0}('customer'{1})",
+        "select count(*) from segql.{0}('customers'{1}, version := 9)",
+        "select count(*) from segql.{0}(null{1})",
     ],
 )
-def test_an_unknown_model_fails_when_bound(ask: Ask, query: str) -> None:
-    said = ask(query, fails=True)
-    assert "does not exist" in said
-    assert "customer_predict" in said or "nope_version" in said or "_v9" in said
+@pytest.mark.parametrize("macro", TABLE_MACROS, ids=lambda macro: macro.name)
+def test_an_unknown_model_fails_when_bound_and_the_known_ones_are_named(
+    ask: Ask, query: str, macro: TableMacro
+) -> None:
+    arguments = ", 'customer_features'" if "relation" in macro.parameters else ""
+    arguments += ", 0.1" if "contamination" in macro.parameters else ""
+    said = ask(query.format(macro.name, arguments), fails=True)
+    if "version" in query:
+        assert "model 'customers' has no version 9 (known: 1, 2)" in said
+    else:
+        name = "NULL" if "null" in query else "'customer'"
+        known = """customers, dense, densest, it's "B", tree, wide"""
+        assert f"unknown model {name} (known: {known})" in said
 
 
-def test_the_unknown_model_error_names_a_known_one(ask: Ask) -> None:
-    said = ask("select count(*) from segql.predict('customer', 'customer_features')", fails=True)
-    assert "customers_predict" in said
-
-
-def test_another_process_reads(shop: tuple[Path, dict[str, Any]]) -> None:
+def test_another_process_reads(
+    shop: tuple[Path, dict[str, Any]], expected: dict[str, tuple[int, str]]
+) -> None:
     """A Python of its own without segql on the connection, the file read-only."""
     code = (
         "import duckdb, sys, json\n"
         f"con = duckdb.connect({str(shop[0])!r}, read_only=True)\n"
-        "rows = con.sql(\"select segment_id from segql.predict('customers', "
-        "'customer_features') order by customer_id\").fetchall()\n"
+        "found = [con.sql(text).fetchall()[0] for text in json.load(sys.stdin)]\n"
         "assert 'segql' not in sys.modules\n"
-        "print(json.dumps([row[0] for row in rows]))"
+        "print(json.dumps(found))"
     )
     done = subprocess.run(
-        [sys.executable, "-c", code], capture_output=True, text=True, timeout=60, check=False
-    )
+        [sys.executable, "-c", code], input=json.dumps([digest(text) for text in CALLS.values()]),
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
     assert done.returncode == 0, done.stderr
-    assert json.loads(done.stdout) == shop[1]["customers", None]
+    assert done.stderr == ""
+    found = [tuple(row) for row in json.loads(done.stdout)]
+    assert dict(zip(CALLS, found, strict=True)) == expected
 
 
 @pytest.mark.parametrize("use", ["use other.main", "use other"])
-def test_through_attach(shop: tuple[Path, dict[str, Any]], use: str) -> None:
+def test_through_attach(
+    shop: tuple[Path, dict[str, Any]], expected: dict[str, tuple[int, str]], use: str
+) -> None:
     with duckdb.connect() as con:
         con.execute(f"attach '{shop[0]}' as other (read_only)")
         con.execute(use)
-        rows = con.execute(
-            "select segment_id from segql.predict('customers', 'customer_features') "
-            "order by customer_id"
-        ).fetchall()
-        assert [row[0] for row in rows] == shop[1]["customers", None]
-        for table in LONG_TABLES:
-            assert con.execute(f"select count(*) from segql.{table}('customers')").fetchall()
+        for call, statement in CALLS.items():
+            assert con.execute(digest(statement)).fetchall() == [expected[call]], call
+        with pytest.raises(duckdb.Error, match="known: customers, dense"):
+            con.execute("select count(*) from segql.predict('nope', 'customer_features')")
         assert con.execute("select segql.customers_segment()").fetchall()[0][0] in range(1, 6)
         python = predictions(segql.predict(con, "customers", "customer_features"), "customer_id")
         assert labels_of(python) == shop[1]["customers", None]
