@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager
 from functools import cache
 from typing import Any
 
@@ -19,7 +18,7 @@ class _OneThread:
         self.running = 0
         self.limit: Any = None
 
-    def enter(self) -> None:
+    def __enter__(self) -> None:
         with self.lock:
             if self.running == 0:
                 _let_go()
@@ -27,7 +26,7 @@ class _OneThread:
                 _let_go()
             self.running += 1
 
-    def leave(self) -> None:
+    def __exit__(self, *_: object) -> None:
         with self.lock:
             self.running -= 1
             if self.running == 0:
@@ -57,15 +56,10 @@ def _let_go() -> None:
 _ONE_THREAD = _OneThread()
 
 
-@contextmanager
-def one_thread() -> Iterator[None]:
+def one_thread() -> AbstractContextManager[None]:
     """Keep BLAS on one thread: the products are thin, and waiting threads cost more than they do.
 
     The order of a sum then cannot depend on the machine's number of cores either. Kernels that
     run at the same time share the limit, so that none gives the threads back under another.
     """
-    _ONE_THREAD.enter()
-    try:
-        yield
-    finally:
-        _ONE_THREAD.leave()
+    return _ONE_THREAD
