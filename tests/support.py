@@ -113,8 +113,8 @@ def scratch_objects(con: duckdb.DuckDBPyConnection) -> list[str]:
     return [
         row[0]
         for row in con.execute(
-            "select table_name from duckdb_tables() where starts_with(table_name, '__sq_') "
-            "union all select view_name from duckdb_views() where starts_with(view_name, '__sq_')"
+            "select table_name from duckdb_tables() where starts_with(table_name, '_sq_') "
+            "union all select view_name from duckdb_views() where starts_with(view_name, '_sq_')"
         ).fetchall()
     ]
 

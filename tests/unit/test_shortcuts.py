@@ -35,7 +35,7 @@ def grid_sums(con: duckdb.DuckDBPyConnection, values: Matrix, rows: int) -> list
     con.register("given", {"v": values})
     bound = float(np.abs(values).max())
     summed = GridSums(["v"], [bound], rows)
-    named = exp.select(sql.alias(exp.column("v"), "__sq_v")).from_("given")
+    named = exp.select(sql.alias(exp.column("v"), "_sq_v")).from_("given")
     query = exp.select(*summed.aggregates()).from_(
         sql.layer(named, *summed.columns()).subquery("summed")
     )

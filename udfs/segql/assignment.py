@@ -15,6 +15,9 @@ from segql.space import Matrix, Space
 
 #: Stands for "no centroid"; larger than any squared distance of usable numbers.
 FAR = 1e300
+#: The unit of the scores in a text that is kept. DuckDB prints a stored 0.25 as
+#: CAST(0.25 AS DOUBLE) and a stored 2.5e-19 as it is; a power of two changes no digit.
+UNIT = 2.0**-60
 #: segment_key of what belongs to no segment, whose segment_id is 0.
 NOISE = "noise"
 
@@ -41,14 +44,14 @@ class Assignment(ABC):
 
     @abstractmethod
     def assigned(self, inputs: exp.Select, *, points: bool = False) -> exp.Select:
-        """Layers up to ``__sq_segment``: 0 is noise, NULL a row that cannot be scored.
+        """Layers up to ``_sq_segment``: 0 is noise, NULL a row that cannot be scored.
 
         Parameters
         ----------
         inputs : sqlglot expression
             The layer of :meth:`Space.inputs`, which is carried along.
         points : bool
-            Whether ``__sq_p0`` … are needed.
+            Whether ``_sq_p0`` … are needed.
         """
 
     def squared_norm(self) -> exp.Expr:
@@ -87,7 +90,9 @@ class Scorer(Assignment):
             *(
                 sql.alias(score, sql.SCRATCH + name)
                 for name, score in zip(
-                    names, NearestCentroid(self.space, self.centroids).scores(), strict=True
+                    names,
+                    NearestCentroid(self.space, self.centroids).scores(unit=UNIT),
+                    strict=True,
                 )
             ),
             sql.alias(self.squared_norm(), f"{sql.SCRATCH}norm"),
@@ -166,21 +171,22 @@ class NearestCentroid(Scorer):
         """What an input adds to each score, shape (k, n_dimensions)."""
         return np.asarray(-2.0 * self.centroids @ self.space.matrix)
 
-    def scores(self, constants: Sequence[float] | None = None) -> list[exp.Expr]:
+    def scores(self, constants: Sequence[float] | None = None, unit: float = 1.0) -> list[exp.Expr]:
         """SQL of ‖c‖² − 2·c·p (+ a constant) for each centroid, over the columns of the inputs."""
-        weights = self.weights
+        weights = self.weights * unit
         biases = (self.centroids**2).sum(axis=1) - 2.0 * self.centroids @ self.space.shift
         if constants is not None:
             biases = biases + np.asarray(constants)
         return [
-            self.space.linear(weights[index], float(biases[index]), strict=True)
+            self.space.linear(weights[index], float(biases[index]) * unit, strict=True)
             for index in range(self.k)
         ]
 
-    def scored(self, inputs: exp.Select, *, points: bool) -> exp.Select:
+    def scored(self, inputs: exp.Select, *, points: bool, unit: float = 1.0) -> exp.Select:
         """Second layer: a score per centroid, and the point itself when it is needed."""
         columns = [
-            sql.alias(score, f"{sql.SCRATCH}s{index}") for index, score in enumerate(self.scores())
+            sql.alias(score, f"{sql.SCRATCH}s{index}")
+            for index, score in enumerate(self.scores(unit=unit))
         ]
         if points:
             columns += [
@@ -189,10 +195,13 @@ class NearestCentroid(Scorer):
             ]
         return sql.layer(inputs, *columns)
 
-    def assigned(self, inputs: exp.Select, *, points: bool = False) -> exp.Select:
-        """Layers up to ``__sq_low`` (smallest score) and ``__sq_segment`` (its segment)."""
+    def assigned(
+        self, inputs: exp.Select, *, points: bool = False, unit: float = 1.0
+    ) -> exp.Select:
+        """Layers up to ``_sq_low`` (smallest score) and ``_sq_segment`` (its segment)."""
         low = sql.least([sql.scratch(f"s{index}") for index in range(self.k)])
-        lowest = sql.layer(self.scored(inputs, points=points), sql.alias(low, f"{sql.SCRATCH}low"))
+        scored = self.scored(inputs, points=points, unit=unit)
+        lowest = sql.layer(scored, sql.alias(low, f"{sql.SCRATCH}low"))
         return sql.layer(lowest, sql.alias(self._segment("low"), f"{sql.SCRATCH}segment"))
 
     def own_score(self) -> exp.Expr:
@@ -219,7 +228,8 @@ class NearestCentroid(Scorer):
 
         Two nested lambdas take the place of the layers of a query: inputs, scores, position.
         """
-        scores = exp.Array(expressions=[substitute(s, inputs_in_list(self)) for s in self.scores()])
+        inputs = inputs_in_list(self)
+        scores = exp.Array(expressions=[substitute(s, inputs) for s in self.scores(unit=UNIT)])
         low = exp.Anonymous(this="list_min", expressions=[variable("s")])
         position = exp.Anonymous(this="list_position", expressions=[variable("s"), low])
         scored = exp.Not(this=exp.Is(this=low.copy(), expression=exp.Null()))
@@ -238,7 +248,7 @@ class NearestCentroid(Scorer):
 
     def predicted(self, inputs: exp.Select, keys: Sequence[str]) -> exp.Select:
         """All layers, ending in the scratch forms of the five prediction columns."""
-        assigned = self.assigned(inputs, points=True)
+        assigned = self.assigned(inputs, points=True, unit=UNIT)
         if self.k == 1:
             second: exp.Expr = sql.double(exp.Null())
         else:
@@ -310,8 +320,11 @@ def _integer(value: exp.Expr) -> exp.Expr:
 
 
 def _root(norm: exp.Expr, score: exp.Expr) -> exp.Expr:
-    """SQL of √(‖p‖² + score); rounding may leave a hair below zero, which is zero."""
-    squared = exp.Add(this=norm, expression=score)
+    """SQL of √(‖p‖² + score), the score in units.
+
+    Rounding may leave a hair below zero, which is zero.
+    """
+    squared = exp.Add(this=norm, expression=sql.product(score, sql.number(1.0 / UNIT)))
     positive = sql.compare(exp.GT, squared.copy(), sql.number(0.0))
     negative = sql.compare(exp.LTE, squared.copy(), sql.number(0.0))
     return sql.case([(positive, exp.Sqrt(this=squared)), (negative, sql.number(0.0))])

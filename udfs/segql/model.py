@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialects
+from sqlglot.errors import SqlglotError
 
 from segql import sql
 from segql.assignment import NOISE, NearestCentroid, Scorer
@@ -253,7 +254,7 @@ class Model:
                 f"dialect got {dialect!r}, but model {self.name!r} is scored by a join with its "
                 "cells in DuckDB; accepted: 'duckdb'"
             )
-        source = sql.relation(exp.to_table(relation, dialect=dialect), SOURCE)
+        source = sql.relation(_read_table(relation, dialect), SOURCE)
         return sql.text(self.predict_query(source, [sql.column(self.id)]), dialect)
 
     def scalar_expressions(self) -> dict[str, exp.Expr]:
@@ -299,6 +300,15 @@ class Model:
             }
         except (KeyError, TypeError, ValueError) as error:
             raise SegqlError(f"the stored model cannot be read: {error!r}") from error
+
+
+def _read_table(name: str, dialect: str) -> exp.Table:
+    try:
+        return exp.to_table(name, dialect=dialect)
+    except (SqlglotError, ValueError, IndexError) as error:
+        raise SegqlError(
+            f"relation got {name!r}; accepted: the name of a table, quoted where it needs quotes"
+        ) from error
 
 
 CENTROID_COLUMNS = (

@@ -10,7 +10,7 @@ Expr = exp.Expr
 
 #: Prefix of every scratch column; an input column that starts with it is refused. It is short,
 #: since the text of a wide model names a scratch column for each feature and segment.
-SCRATCH = "__sq_"
+SCRATCH = "_sq_"
 #: A number beyond this counts as missing, as NaN and infinity do: its cube must stay finite.
 LARGEST = 1e100
 

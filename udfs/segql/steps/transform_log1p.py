@@ -24,16 +24,16 @@ class Log1p(Transform):
 
     def sql(self, value: exp.Expr) -> exp.Expr:
         """SQL of the transform, zero at and below zero."""
-        positive = sql.compare(exp.GT, value.copy(), sql.number(0.0))
+        positive = sql.compare(exp.GT, value.copy(), sql.integer(0))
         return sql.case([(positive, _logarithm(value))], sql.number(0.0))
 
     def branches(self, value: exp.Expr, limit: float) -> list[tuple[exp.Expr, exp.Expr]]:
         """Test for a positive, usable number at once: most rows then need one branch only."""
-        positive = sql.compare(exp.GT, value.copy(), sql.number(0.0))
+        positive = sql.compare(exp.GT, value.copy(), sql.integer(0))
         within = sql.compare(exp.LTE, value.copy(), sql.number(limit))
         return [
             (sql.both(positive, within), _logarithm(value)),
-            (sql.usable(value.copy(), limit), sql.number(0.0)),
+            (sql.usable(value.copy(), limit), sql.integer(0)),
         ]
 
     def value(self, value: float) -> float:
@@ -50,7 +50,7 @@ class Log1p(Transform):
 
 
 def _logarithm(value: exp.Expr) -> exp.Expr:
-    return exp.Ln(this=exp.Add(this=sql.number(1.0), expression=value.copy()))
+    return exp.Ln(this=exp.Add(this=sql.integer(1), expression=value.copy()))
 
 
 class TransformLog1p(Transformer):

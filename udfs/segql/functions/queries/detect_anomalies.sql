@@ -14,16 +14,16 @@ distances as (
             when scored_rows.segment_id is not null
                 then list_transform(
                     segments.every_segment,
-                    lambda __sq_one: case
-                        when __sq_one.radius > 0
-                            then list_distance(scored_rows.__sq_point, __sq_one.centroid)
-                                / __sq_one.radius
-                        when list_distance(scored_rows.__sq_point, __sq_one.centroid) > 0
+                    lambda _sq_one: case
+                        when _sq_one.radius > 0
+                            then list_distance(scored_rows._sq_point, _sq_one.centroid)
+                                / _sq_one.radius
+                        when list_distance(scored_rows._sq_point, _sq_one.centroid) > 0
                             then 'infinity'::double
                         else 0.0
                     end
                 )
-        end as __sq_distances
+        end as _sq_distances
     from scored_rows
     cross join segments
 ),
@@ -31,30 +31,30 @@ distances as (
 nearest as (
     select
         *,
-        list_min(__sq_distances) as __sq_normalized
+        list_min(_sq_distances) as _sq_normalized
     from distances
 ),
 
 ranked as (
     select
         *,
-        row_number() over (order by __sq_normalized desc nulls last, __sq_id)
-            as __sq_rank,
-        floor(contamination_share * count(__sq_normalized) over () + 1e-9) as __sq_anomalies
+        row_number() over (order by _sq_normalized desc nulls last, _sq_id)
+            as _sq_rank,
+        floor(contamination_share * count(_sq_normalized) over () + 1e-9) as _sq_anomalies
     from nearest
 )
 
 select
-    columns(lambda c: not starts_with(c, '__sq_') and lower(c) not in (
+    columns(lambda c: not starts_with(c, '_sq_') and lower(c) not in (
         'segment_id', 'segment_key', 'distance', 'next_segment_id', 'confidence',
         'is_anomaly', 'normalized_distance', 'centroid_id'
     )),
     case
-        when __sq_normalized is not null then __sq_rank <= __sq_anomalies
+        when _sq_normalized is not null then _sq_rank <= _sq_anomalies
     end as is_anomaly,
-    __sq_normalized as normalized_distance,
+    _sq_normalized as normalized_distance,
     case
-        when __sq_normalized is not null
-            then list_position(__sq_distances, __sq_normalized)::integer
+        when _sq_normalized is not null
+            then list_position(_sq_distances, _sq_normalized)::integer
     end as centroid_id
 from ranked

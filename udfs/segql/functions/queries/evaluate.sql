@@ -4,7 +4,7 @@ with members as not materialized (
     select
         segment_id,
         distance,
-        __sq_point as point
+        _sq_point as point
     from scored_rows
     where segment_id > 0
 ),
@@ -69,9 +69,9 @@ compared as (
         * scattered.size / greatest(scattered.size - 1, 1) as inside,
         list_min(list_transform(
             every_segment.segments,
-            lambda __sq_one: case
-                when __sq_one.segment_id <> members.segment_id
-                    then list_distance(members.point, __sq_one.mean) ** 2 + __sq_one.deviation
+            lambda _sq_one: case
+                when _sq_one.segment_id <> members.segment_id
+                    then list_distance(members.point, _sq_one.mean) ** 2 + _sq_one.deviation
             end
         )) as outside
     from members

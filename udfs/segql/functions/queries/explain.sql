@@ -4,54 +4,54 @@
 with attributed as (
     select
         scored_rows.*,
-        __sq_own.features as __sq_features,
-        __sq_own.last_inputs as __sq_last,
+        _sq_own.features as _sq_features,
+        _sq_own.last_inputs as _sq_last,
         list_transform(
-            scored_rows.__sq_inputs,
-            lambda __sq_input, __sq_at:
-            (__sq_following.weights[__sq_at] - __sq_own.weights[__sq_at])
+            scored_rows._sq_inputs,
+            lambda _sq_input, _sq_at:
+            (_sq_following.weights[_sq_at] - _sq_own.weights[_sq_at])
             * (
-                __sq_input
+                _sq_input
                 - (
-                    __sq_following.input_center[__sq_at]
-                    + __sq_own.input_center[__sq_at]
+                    _sq_following.input_center[_sq_at]
+                    + _sq_own.input_center[_sq_at]
                 ) / 2
             )
-        ) as __sq_parts
+        ) as _sq_parts
     from scored_rows
-    left join version_geometry as __sq_own
-        on scored_rows.segment_id = __sq_own.segment_id
-    left join version_geometry as __sq_following
-        on scored_rows.next_segment_id = __sq_following.segment_id
+    left join version_geometry as _sq_own
+        on scored_rows.segment_id = _sq_own.segment_id
+    left join version_geometry as _sq_following
+        on scored_rows.next_segment_id = _sq_following.segment_id
 ),
 
 summed as (
     select
         *,
         list_transform(
-            __sq_features,
-            lambda __sq_feature, __sq_at: {
+            _sq_features,
+            lambda _sq_feature, _sq_at: {
                 'attribution': list_sum(
-                    __sq_parts[
-                        coalesce(__sq_last[__sq_at - 1], 0) + 1:__sq_last[__sq_at]
+                    _sq_parts[
+                        coalesce(_sq_last[_sq_at - 1], 0) + 1:_sq_last[_sq_at]
                     ]
                 ),
-                'feature': __sq_feature
+                'feature': _sq_feature
             }
-        ) as __sq_unsorted
+        ) as _sq_unsorted
     from attributed
 )
 
 select
-    columns(lambda c: not starts_with(c, '__sq_') and lower(c) not in (
+    columns(lambda c: not starts_with(c, '_sq_') and lower(c) not in (
         'distance', 'confidence', 'top_feature_attributions'
     )),
     case
         when next_segment_id is not null and segment_id > 0
             then list_transform(
-                list_sort(__sq_unsorted, 'desc', 'nulls last'),
-                lambda __sq_part: {
-                    'feature': __sq_part.feature, 'attribution': __sq_part.attribution
+                list_sort(_sq_unsorted, 'desc', 'nulls last'),
+                lambda _sq_part: {
+                    'feature': _sq_part.feature, 'attribution': _sq_part.attribution
                 }
             )
     end as top_feature_attributions
