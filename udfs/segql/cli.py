@@ -21,7 +21,7 @@ from segql import sql
 from segql.errors import SegqlError
 from segql.forgetting import forget, rewrite
 from segql.lifecycle import evaluate, explain_decisions, export, fitted, load, models, predict
-from segql.shell import Shell
+from segql.shell import Shell, drawn
 from segql.training import DEFAULTS, Request
 from segql.upkeep import drop, use_version
 
@@ -109,7 +109,7 @@ def _print_json(value: Any) -> None:
 
 def _print_rows(rows: duckdb.DuckDBPyRelation, *, as_json: bool) -> None:
     if not as_json:
-        typer.echo(str(rows).rstrip())
+        typer.echo(drawn(rows))
         return
     names = rows.columns
     for row in rows.fetchall():
