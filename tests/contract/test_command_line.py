@@ -220,6 +220,7 @@ def test_predict(model: segql.Model) -> None:
         ('"my s"."T x"', '"my s"."T x"'),
         ("the scored", '"the scored"'),
         ('a"b', '"a""b"'),
+        ("f (x)", '"f (x)"'),
         ("warehouse.main.Scored", "scored"),
         ("select", '"select"'),
         ("t", "t"),

@@ -459,12 +459,14 @@ def _number(text: str) -> Any:
 
 def _table(name: str) -> Any:
     """Name a table as it stands, or by its parts when that reads as a name."""
+    whole = exp.Table(this=exp.to_identifier(name, quoted=True))
     try:
         parsed = exp.to_table(name, dialect="duckdb")
     except (SqlglotError, ValueError):
-        parsed = None
-    if parsed is None or parsed.args.get("alias") or parsed.args.get("joins"):
-        return exp.Table(this=exp.to_identifier(name, quoted=True))
+        return whole
+    is_name = all(isinstance(part, exp.Identifier) for part in parsed.parts)
+    if not is_name or parsed.args.get("alias") or parsed.args.get("joins"):
+        return whole
     for part in parsed.parts:
         part.set("quoted", True)
     return parsed
