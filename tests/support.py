@@ -108,6 +108,17 @@ def registry_picture(con: duckdb.DuckDBPyConnection) -> dict[str, Any]:
     return {"rows": {key: value for key, value in rows.items() if value}, "macros": macros}
 
 
+def rounded(value: Any) -> Any:
+    """Numbers with nine digits, however deep they lie: the last bits of a sum may differ."""
+    if isinstance(value, float):
+        return float(f"{value:.9g}") + 0.0
+    if isinstance(value, list | tuple):
+        return [rounded(item) for item in value]
+    if isinstance(value, dict):
+        return {key: rounded(item) for key, item in value.items()}
+    return value
+
+
 def scratch_objects(con: duckdb.DuckDBPyConnection) -> list[str]:
     """Temporary tables and views of segql that are still there."""
     return [

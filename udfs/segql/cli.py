@@ -21,7 +21,7 @@ from segql import sql
 from segql.errors import SegqlError
 from segql.forgetting import forget, rewrite
 from segql.lifecycle import evaluate, explain_decisions, export, fitted, load, models, predict
-from segql.shell import Shell
+from segql.shell import Shell, drawn
 from segql.training import DEFAULTS, Request
 from segql.upkeep import drop, use_version
 
@@ -109,7 +109,7 @@ def _print_json(value: Any) -> None:
 
 def _print_rows(rows: duckdb.DuckDBPyRelation, *, as_json: bool) -> None:
     if not as_json:
-        typer.echo(str(rows).rstrip())
+        typer.echo(drawn(rows))
         return
     names = rows.columns
     for row in rows.fetchall():
@@ -459,12 +459,14 @@ def _number(text: str) -> Any:
 
 def _table(name: str) -> Any:
     """Name a table as it stands, or by its parts when that reads as a name."""
+    whole = exp.Table(this=exp.to_identifier(name, quoted=True))
     try:
         parsed = exp.to_table(name, dialect="duckdb")
     except (SqlglotError, ValueError):
-        parsed = None
-    if parsed is None or parsed.args.get("alias") or parsed.args.get("joins"):
-        return exp.Table(this=exp.to_identifier(name, quoted=True))
+        return whole
+    is_name = all(isinstance(part, exp.Identifier) for part in parsed.parts)
+    if not is_name or parsed.args.get("alias") or parsed.args.get("joins"):
+        return whole
     for part in parsed.parts:
         part.set("quoted", True)
     return parsed

@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import io
 import os
+import shutil
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager, redirect_stdout, suppress
 from functools import partial
 from itertools import pairwise
 from pathlib import Path
@@ -33,8 +35,18 @@ SHORTCUTS = {
     "select schema_name, view_name, 'view' from duckdb_views() where not internal) order by all",
 }
 HISTORY = "SEGQL_HISTORY"
+#: Characters of a line that nobody looks at on a terminal.
+WIDEST = 10_000
 #: Columns of what has nothing to show, such as CREATE and SET.
 SILENT = (["Count"], ["Success"])
+
+
+def drawn(rows: duckdb.DuckDBPyRelation) -> str:
+    """Draw rows as a table: as wide as the terminal, or with every column where there is none."""
+    width = shutil.get_terminal_size().columns if sys.stdout.isatty() else WIDEST
+    with redirect_stdout(io.StringIO()) as text:
+        rows.show(max_width=width)
+    return text.getvalue().rstrip()
 
 
 class Shell:
@@ -85,7 +97,7 @@ class Shell:
             return None
         if result.columns == ["explain_key", "explain_value"]:
             return "\n".join(str(row[1]) for row in result.fetchall())
-        return str(result).rstrip()
+        return drawn(result)
 
     def loop(self) -> bool:
         """Read statements until the end of the input; tell whether none failed.
