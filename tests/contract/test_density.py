@@ -318,11 +318,14 @@ def test_an_attached_model_is_right_or_refuses(tmp_path: Path) -> None:
             expected[name] = segments(con).tolist()
     with duckdb.connect(str(tmp_path / "b.duckdb")) as con:
         con.execute(f"attach '{tmp_path / 'a.duckdb'}' as a (read_only)")
+        with pytest.raises(duckdb.Error, match="not in the current database"):
+            con.sql("select a.segql.m_segment(x0, x1) from a.main.train").fetchall()
         for query in (
-            "select a.segql.m_segment(x0, x1) from a.main.train",
-            "select segment_id from a.segql.m_predict('a.main.train')",
+            "select segment_id from a.segql.predict('m', 'a.main.train')",
+            "select count(*) from a.segql.segments('m')",
+            "select segment_id from a.segql.m_scored('a.main.train')",
         ):
-            with pytest.raises(duckdb.Error, match="not in the current database"):
+            with pytest.raises(duckdb.Error, match="another one is in use; accepted: USE it first"):
                 con.sql(query).fetchall()
         con.execute("use a")
         con.sql("select a.segql.m_segment(x0, x1) from a.main.train").fetchall()

@@ -72,7 +72,9 @@ def test_the_next_fit_migrates_an_older_registry(shop_file: Path, joined: bool) 
         if joined:
             con.commit()
         assert columns_of(con) == whole
-        assert con.sql("from segql.registry_info").fetchall() == [(SCHEMA_VERSION,)]
+        assert con.sql("select schema_version from segql.registry_info").fetchall() == [
+            (SCHEMA_VERSION,)
+        ]
         again = con.sql("from segql.predict('m', 't', version := 1) order by id").fetchall()
         assert again == before
         assert segql.load(con, "m", version=1).k == 3
@@ -109,7 +111,9 @@ def test_a_registry_without_a_version_is_older(con: duckdb.DuckDBPyConnection) -
     make_old(con)
     con.execute("drop table segql.registry_info")
     assert fit(con, 4).version == 2
-    assert con.sql("from segql.registry_info").fetchall() == [(SCHEMA_VERSION,)]
+    assert con.sql("select schema_version from segql.registry_info").fetchall() == [
+        (SCHEMA_VERSION,)
+    ]
 
 
 def test_a_migration_is_rolled_back_with_its_transaction(con: duckdb.DuckDBPyConnection) -> None:

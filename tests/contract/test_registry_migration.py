@@ -39,6 +39,7 @@ def make_version_3(con: duckdb.DuckDBPyConnection) -> None:
     for name, kind in macros:
         if kind == "table_macro":
             con.execute(f"drop macro table segql.{quoted(name)}")
+    con.execute("drop macro segql.registry_mark")
     con.execute("drop type segql.known_models; drop type segql.known_versions")
     con.execute("drop table segql.geometry")
     model = """replace(model, '"', '""')"""
@@ -85,6 +86,7 @@ def make_version_3(con: duckdb.DuckDBPyConnection) -> None:
         "alter table segql.principal_components drop column categorical_value; "
         "insert into segql.principal_components from levels; drop table levels"
     )
+    con.execute("alter table segql.registry_info drop column mark")
     con.execute("update segql.registry_info set schema_version = 3")
 
 
@@ -174,7 +176,9 @@ def test_the_next_change_migrates(shop_file: Path, change: str, joined: bool) ->
         CHANGES[change](con)
         if joined:
             con.commit()
-        assert con.execute("from segql.registry_info").fetchall() == [(SCHEMA_VERSION,)]
+        assert con.execute("select schema_version from segql.registry_info").fetchall() == [
+            (SCHEMA_VERSION,)
+        ]
         assert con.execute("describe segql.principal_components").fetchall() == types
     with duckdb.connect(str(shop_file), read_only=True) as con:
         assert answers(con) == expected

@@ -95,6 +95,7 @@ class Registry:
             "select model_name, model_version, is_current from segql.models where is_published "
             "order by all"
         )
+        mark = schema.mark(self.engine)
         for name, version, is_current in versions:
             model = self.load(name, version)
             key = {"model_name": name, "model_version": version}
@@ -104,9 +105,9 @@ class Registry:
                 [name, version],
             )
             self._insert_rows("principal_components", [key | row for row in component_rows(model)])
-            statements = version_macros(model)
+            statements = version_macros(model, mark)
             if is_current:
-                statements = model_macros(model, scalar_expressions(model))
+                statements = model_macros(model, scalar_expressions(model), mark)
             for statement in [*statements, *outdated_macros(name, version)]:
                 self.engine.run(statement)
 
@@ -275,7 +276,7 @@ class Registry:
             model.version = self.next_version(model.name)
             cells = self._keep_cells(model)
             scalars = scalar_expressions(model)
-            statements = publish_statements(model, scalars)
+            statements = publish_statements(model, scalars, schema.mark(self.engine))
             self._insert(model, statements, scalars)
             if cells is not None:
                 self.engine.run(cells)
@@ -383,14 +384,14 @@ class Registry:
                 )
 
 
-def publish_statements(model: Model, scalars: dict[str, str]) -> list[str]:
+def publish_statements(model: Model, scalars: dict[str, str], mark: str) -> list[str]:
     """Statements that make a version the current one: run together, in one transaction.
 
     dbt runs them in the transaction that swaps the relation; a fit from Python in its own.
     """
     name = sql.text(sql.string(str(model.name)))
     return [
-        *model_macros(model, scalars),
+        *model_macros(model, scalars, mark),
         f"update segql.models set is_current = (model_version = {model.version}), "
         f"is_published = (is_published or model_version = {model.version}) "
         f"where model_name = {name}",

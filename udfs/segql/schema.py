@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import uuid
+
 from sqlglot import exp
 
 from segql import sql
@@ -61,7 +63,7 @@ TABLES: dict[str, str] = {
         points struct(x double, y double, z double, segment_id integer)[]""",
     "geometry": f"""{_VERSIONED}, segment_id integer, centroid double[], radius double,
         weights double[], input_center double[], features varchar[], last_inputs integer[]""",
-    "registry_info": "schema_version integer not null",
+    "registry_info": "schema_version integer not null, mark varchar",
 }
 
 
@@ -109,11 +111,20 @@ def prepare(engine: DuckDBEngine) -> bool:
             _add_columns(engine, name, columns)
         else:
             engine.run(f"create table segql.{name} ({columns})")
-    for statement in [*known_types(), *shared_macros()]:
+    mark = uuid.uuid4().hex
+    for statement in [*known_types(), *shared_macros(mark)]:
         engine.run(statement)
     engine.run("delete from segql.registry_info")
-    engine.run("insert into segql.registry_info values (?)", [SCHEMA_VERSION])
+    engine.run(
+        "insert into segql.registry_info (schema_version, mark) values (?, ?)",
+        [SCHEMA_VERSION, mark],
+    )
     return is_old
+
+
+def mark(engine: DuckDBEngine) -> str:
+    """What tells this registry's macros from those of another database."""
+    return str(engine.rows("select mark from segql.registry_info")[0][0])
 
 
 def _add_columns(engine: DuckDBEngine, name: str, columns: str) -> None:

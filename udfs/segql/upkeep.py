@@ -44,7 +44,7 @@ def use_version(con: duckdb.DuckDBPyConnection, name: str, version: int) -> Mode
     registry.update()
     with REGISTRY_LOCK, engine.transaction():
         model = registry.load(name, version)
-        for statement in publish_statements(model, scalar_expressions(model)):
+        for statement in publish_statements(model, scalar_expressions(model), schema.mark(engine)):
             engine.run(statement)
     return model
 

@@ -6,6 +6,7 @@ from sqlglot import exp
 
 from segql import sql
 from segql.features import SOURCE, NumberFeature
+from segql.functions.shared_macros import RELATION, in_use
 from segql.model import INPUT, Model
 from segql.recipe import PREDICTION_COLUMNS
 
@@ -14,7 +15,7 @@ from segql.recipe import PREDICTION_COLUMNS
 POINT, INPUTS, IDENTITY = "point", "inputs", "id"
 
 
-def model_macros(model: Model, scalars: dict[str, str]) -> list[str]:
+def model_macros(model: Model, scalars: dict[str, str], mark: str) -> list[str]:
     """Macros that make a version the current one.
 
     ``scalars`` are its :func:`scalar_expressions`. The table macros of the current version call
@@ -22,16 +23,16 @@ def model_macros(model: Model, scalars: dict[str, str]) -> list[str]:
     """
     name = str(model.name)
     statements = [
-        *version_macros(model),
+        *version_macros(model, mark),
         *(_scalar(model, suffix, expression) for suffix, expression in scalars.items()),
     ]
     for suffix in SUFFIXES:
-        numbered = macro_name(name, suffix, model.version)
-        statements.append(_table_macro(macro_name(name, suffix), f"from {numbered}(relation)"))
+        called = _call(macro_name(name, suffix, model.version), mark)
+        statements.append(_table_macro(macro_name(name, suffix), f"from {called}"))
     return statements
 
 
-def version_macros(model: Model) -> list[str]:
+def version_macros(model: Model, mark: str) -> list[str]:
     """Table macros of a version, by its number."""
     name = str(model.name)
     scored = macro_name(name, "scored", model.version)
@@ -41,9 +42,15 @@ def version_macros(model: Model) -> list[str]:
         # By itself: rows that are only scored need no id.
         _table_macro(
             macro_name(name, "identified", model.version),
-            f"select rows.*, {identity} from {scored}(relation) as rows",
+            f"select rows.*, {identity} from {_call(scored, mark)} as rows",
         ),
     ]
+
+
+def _call(macro: str, mark: str) -> str:
+    """SQL of a call of another macro with the same relation, refused through ATTACH."""
+    called = f"{sql.text(sql.string(f'from {macro}'))} || {RELATION}"
+    return f"query({in_use(mark, called)})"
 
 
 #: Table macros that each version has.

@@ -14,10 +14,13 @@ SCHEMA_VERSION = 4
 #: names, and ``'<version> <name>'``. A subquery would be looked at too late, or pruned away.
 KNOWN_MODELS, KNOWN_VERSIONS = "segql.known_models", "segql.known_versions"
 
+#: A macro whose value no other database has.
+MARK = "registry_mark"
 _NAMES = f"enum_range(null::{KNOWN_MODELS})::varchar[]"
 _NUMBERED = f"enum_range(null::{KNOWN_VERSIONS})::varchar[]"
 _QUOTED = """replace(model, '"', '""')"""
-_RELATION = """'(''' || replace(relation, '''', '''''') || ''')'"""
+#: The argument ``relation`` of a macro, as the argument of the next one.
+RELATION = """'(''' || replace(relation, '''', '''''') || ''')'"""
 
 
 @dataclass(frozen=True)
@@ -43,15 +46,35 @@ class TableMacro:
     query: str
     example: str
 
-    @property
-    def statement(self) -> str:
-        """What creates the macro."""
+    def statement(self, mark: str) -> str:
+        """What creates the macro in the database with this mark."""
         listed = ", ".join(self.parameters)
         checked = _checked(self.query, needs_relation="relation" in self.parameters)
+        checked = in_use(mark, checked)
         return (
             f"create or replace macro segql.{self.name}({listed}) as table "
             f"select * from query({checked})"
         )
+
+
+def in_use(mark: str, query: str) -> str:
+    """SQL of a query's text, an error when another database than the macro's own is in use.
+
+    Names inside a macro are looked up in the current database: through ATTACH, ``a.segql.predict``
+    would find the models of ``b``.
+    """
+    refused = sql.text(
+        sql.string(
+            "this macro is of an attached database, and another one is in use; accepted: USE it "
+            "first"
+        )
+    )
+    return f"case when segql.{MARK}() <> '{mark}' then error({refused}) else {query} end"
+
+
+def mark_macro(mark: str) -> str:
+    """Statement of the macro that tells which database is in use."""
+    return f"create or replace macro segql.{MARK}() as '{mark}'"
 
 
 def _checked(query: str, *, needs_relation: bool) -> str:
@@ -97,7 +120,7 @@ def _of_version(table: str, columns: str) -> str:
 def _scored(suffix: str) -> str:
     """Text of a call of a model's own macro."""
     numbered = "coalesce('_v' || version::varchar, '')"
-    return f"""'segql."' || {_QUOTED} || '_{suffix}' || {numbered} || '\"' || {_RELATION}"""
+    return f"""'segql."' || {_QUOTED} || '_{suffix}' || {numbered} || '\"' || {RELATION}"""
 
 
 def _over_scored_rows(file: str, suffix: str = "scored") -> str:
@@ -226,9 +249,9 @@ TABLE_MACROS: tuple[TableMacro, ...] = (
 )
 
 
-def shared_macros() -> list[str]:
+def shared_macros(mark: str) -> list[str]:
     """Statements that create the macros of every model."""
-    return [macro.statement for macro in TABLE_MACROS]
+    return [mark_macro(mark), *(macro.statement(mark) for macro in TABLE_MACROS)]
 
 
 def known_types() -> list[str]:
