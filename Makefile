@@ -10,7 +10,7 @@ DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test lint format bench clean
+.PHONY: demo test lint format docs bench clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
@@ -23,8 +23,8 @@ test: $(STAMP) lint
 
 ## lint: formatting, types, dbt deprecations and rules, SQL style (on a small shop)
 lint: $(STAMP)
-	$(BIN)/ruff check udfs tests datasets bench
-	$(BIN)/ruff format --check udfs tests datasets bench
+	$(BIN)/ruff check udfs tests datasets bench docs
+	$(BIN)/ruff format --check udfs tests datasets bench docs
 	$(BIN)/mypy
 	@mkdir -p .build
 	$(BIN)/python datasets/build.py --customers 500 --database .build/lint.duckdb > .build/lint.log \
@@ -40,8 +40,8 @@ lint: $(STAMP)
 	$(BIN)/sqlfluff lint --disable-progress-bar --templater raw datasets
 
 format: $(STAMP)
-	$(BIN)/ruff check --fix udfs tests datasets bench
-	$(BIN)/ruff format udfs tests datasets bench
+	$(BIN)/ruff check --fix udfs tests datasets bench docs
+	$(BIN)/ruff format udfs tests datasets bench docs
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "segql needs Python 3.11 or later, this is " + sys.version.split()[0])'
@@ -51,6 +51,10 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -z "$(DUCKDB)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		duckdb==$(DUCKDB)
 	@touch $@
+
+## docs: write the SQL reference from the functions themselves
+docs: $(STAMP)
+	$(BIN)/python docs/build_reference.py
 
 ## bench: compare with the peers on the same rows (ROWS=1000000, RUNS=3)
 ROWS ?= 1000000
