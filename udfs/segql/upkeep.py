@@ -9,9 +9,9 @@ import duckdb
 from segql import schema
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
-from segql.functions.macros import dropped_macros, scalar_expressions
+from segql.functions.macros import dropped_macros, publish_statements, scalar_expressions
 from segql.model import Model
-from segql.registry import Registry, publish_statements
+from segql.registry import Registry
 
 
 def use_version(con: duckdb.DuckDBPyConnection, name: str, version: int) -> Model:

@@ -149,3 +149,17 @@ def _parameter_type(feature: object) -> str:
     if isinstance(feature, NumberFeature) and feature.encoding is None:
         return "boolean" if feature.kind == "boolean" else "double"
     return "varchar"
+
+
+def publish_statements(model: Model, scalars: dict[str, str], mark: str) -> list[str]:
+    """Statements that make a version the current one: run together, in one transaction.
+
+    dbt runs them in the transaction that swaps the relation; a fit from Python in its own.
+    """
+    name = sql.text(sql.string(str(model.name)))
+    return [
+        *model_macros(model, scalars, mark),
+        f"update segql.models set is_current = (model_version = {model.version}), "
+        f"is_published = (is_published or model_version = {model.version}) "
+        f"where model_name = {name}",
+    ]

@@ -8,7 +8,7 @@ from importlib.resources import files
 from segql import sql
 
 #: Changes with the shared macros and the registry tables.
-SCHEMA_VERSION = 4
+SCHEMA_VERSION = 5
 
 #: What the macros know of the models when a statement is bound: two enums, whose members are the
 #: names, and ``'<version> <name>'``. A subquery would be looked at too late, or pruned away.
@@ -165,6 +165,7 @@ LONG_TABLES: dict[str, str] = {
     "principal_component_info": "Variance of each principal component.",
     "trials": "Each k that was tried: its figures, which one was chosen, and why.",
     "training_info": "Iterations of the chosen fit.",
+    "rules": "Each segment as a plain rule, and how much of it the rule covers, how precisely.",
     "diagnostics": "Figures of the algorithm, each with what it says.",
     "dendrogram": "Merges of a hierarchical model, as scipy's linkage table.",
     "k_distances": "The curve whose knee is eps, of a density model.",
@@ -189,6 +190,8 @@ EXAMPLES: dict[str, str] = {
     "chosen from segql.trials('customers')",
     "training_info": "select phase, iteration, round(loss, 2) as loss "
     "from segql.training_info('customers') limit 3",
+    "rules": "select segment_key, rule, round(coverage, 2) as coverage, "
+    'round("precision", 2) as "precision" from segql.rules(\'customers\')',
     "diagnostics": "select diagnostic, round(numerical_value, 2) as numerical_value "
     "from segql.diagnostics('tree')",
     "dendrogram": 'select merge, "left", "right", round(height, 2) as height, size '
