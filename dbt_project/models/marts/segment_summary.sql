@@ -8,17 +8,34 @@ summary as (
         name='segment_name'
     ) | indent(4) }}
 
+),
+
+segment_rules as (
+
+    select * from {{ ref('segment_rules') }}
+
+),
+
+joined as (
+
+    select
+        summary.segment_key,
+        summary.segment_name,
+        summary.customers,
+        summary.share,
+        summary.orders,
+        summary.revenue,
+        summary.revenue_share,
+        summary.average_order_value,
+        summary.days_since_last_order,
+        segment_rules.rule,
+        segment_rules.coverage as rule_coverage,
+        segment_rules."precision" as rule_precision
+    from summary
+    left join segment_rules
+        on summary.segment_key = segment_rules.segment_key
+
 )
 
-select
-    segment_key,
-    segment_name,
-    customers,
-    share,
-    orders,
-    revenue,
-    revenue_share,
-    average_order_value,
-    days_since_last_order
-from summary
+select * from joined
 order by customers desc, segment_key asc
