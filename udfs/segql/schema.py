@@ -63,6 +63,7 @@ TABLES: dict[str, str] = {
         points struct(x double, y double, z double, segment_id integer)[]""",
     "geometry": f"""{_VERSIONED}, segment_id integer, centroid double[], radius double,
         weights double[], input_center double[], features varchar[], last_inputs integer[]""",
+    "retired": f"{_VERSIONED}, segment_key varchar",
     "registry_info": "schema_version integer not null, mark varchar",
 }
 
