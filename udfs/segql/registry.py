@@ -237,11 +237,13 @@ class Registry:
         return rows[0] if rows else None
 
     def keys_used(self, name: str) -> set[str]:
-        """Every segment_key that any version of the model has had."""
+        """Every segment_key that any version of the model has had, dropped ones too."""
         return {
             row[0]
             for row in self.engine.rows(
-                "select distinct segment_key from segql.segments where model_name = ?", [name]
+                "select segment_key from segql.segments where model_name = ? "
+                "union select segment_key from segql.retired where model_name = ?",
+                [name, name],
             )
         }
 
@@ -249,7 +251,9 @@ class Registry:
         """Return the version number of the next fit."""
         return int(
             self.engine.rows(
-                "select coalesce(max(model_version), 0) + 1 from segql.models where model_name = ?",
+                "select coalesce(max(model_version), 0) + 1 from (select model_name, model_version "
+                "from segql.models union all select model_name, model_version from segql.retired) "
+                "where model_name = ?",
                 [name],
             )[0][0]
         )

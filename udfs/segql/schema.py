@@ -66,6 +66,7 @@ TABLES: dict[str, str] = {
         "precision" double""",
     "geometry": f"""{_VERSIONED}, segment_id integer, centroid double[], radius double,
         weights double[], input_center double[], features varchar[], last_inputs integer[]""",
+    "retired": f"{_VERSIONED}, segment_key varchar",
     "registry_info": "schema_version integer not null, mark varchar",
 }
 

@@ -99,11 +99,25 @@ def drop(con: duckdb.DuckDBPyConnection, name: str, version: int | None = None) 
                 f"{accepted + ', or ' if accepted else ''}drop the whole model"
             )
         gone = list(found) if version is None else [version]
+        kept = [] if version is None else _keys(engine, name, version)
         _delete(engine, name, gone)
+        if version is None:
+            engine.run("delete from segql.retired where model_name = ?", [name])
+        for key in kept:
+            engine.run("insert into segql.retired values (?, ?, ?)", [name, version, key])
         for statement in dropped_macros(name, gone, current=version is None):
             engine.run(statement)
         registry.announce()
     return gone
+
+
+def _keys(engine: DuckDBEngine, name: str, version: int) -> list[str]:
+    """Segment keys of a version: no later one may give them to other customers."""
+    rows = engine.rows(
+        "select segment_key from segql.segments where model_name = ? and model_version = ?",
+        [name, version],
+    )
+    return [row[0] for row in rows]
 
 
 def _delete(engine: DuckDBEngine, name: str, versions: list[int]) -> None:

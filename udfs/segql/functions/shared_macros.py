@@ -15,7 +15,7 @@ SCHEMA_VERSION = 5
 KNOWN_MODELS, KNOWN_VERSIONS = "segql.known_models", "segql.known_versions"
 
 #: A macro whose value no other database has.
-MARK = "registry_mark"
+MARK = "use_the_database_first"
 _NAMES = f"enum_range(null::{KNOWN_MODELS})::varchar[]"
 _NUMBERED = f"enum_range(null::{KNOWN_VERSIONS})::varchar[]"
 _QUOTED = """replace(model, '"', '""')"""
