@@ -20,6 +20,8 @@ from segql.segments import SegmentRule
 
 #: Rows that rules are searched on: at most so many of a segment, and about so many of all.
 OWN_ROWS, ALL_ROWS = 1500, 12_000
+#: Rows that are fetched for them; of a larger table a small segment has fewer.
+FETCHED_ROWS = 60_000
 #: Features that rules are made of: those that tell the segments apart most.
 FEATURES = 12
 #: Cut points of a number, levels of a category, and significant digits of a cut point.
@@ -53,8 +55,8 @@ def _learn(
     sizes: dict[int, int],
 ) -> list[SegmentRule]:
     own = max(min(OWN_ROWS, ALL_ROWS // len(sizes)), 100)
-    shares = {number: min(1.0, own / max(size, 1)) for number, size in sizes.items()}
-    columns, segments, weights = _sample(engine, rows(max(shares.values())), features, shares)
+    share = min(1.0, FETCHED_ROWS / max(sum(sizes.values()), 1))
+    columns, segments, weights = _sample(engine, rows(share), features, own)
     conditions, holds = _conditions(features, columns, segments)
     if not conditions:
         return []
@@ -175,33 +177,34 @@ def _labelled(
 
 
 def _sample(
-    engine: DuckDBEngine, rows: exp.Expr, features: Sequence[Feature], shares: dict[int, float]
+    engine: DuckDBEngine, rows: exp.Expr, features: Sequence[Feature], own: int
 ) -> tuple[list[NDArray[Any]], NDArray[np.intp], NDArray[np.float64]]:
-    """Fetch rows of every segment, small ones whole, by the hash of their ids."""
-    segment = sql.scratch("segment")
-    share = sql.case(
-        [
-            (sql.compare(exp.EQ, segment.copy(), sql.integer(number)), sql.number(value))
-            for number, value in shares.items()
-        ]
-    )
+    """Fetch rows, and keep at most so many of each segment: those of the smallest hashes.
+
+    A filter by segment in SQL would be pushed through the layers and compute them twice.
+    """
     query = (
         exp.select(
             *(sql.alias(_value(feature), f"v{i}") for i, feature in enumerate(features)),
-            sql.alias(segment, "segment"),
-            sql.alias(share, "share"),
+            sql.alias(sql.scratch("segment"), "segment"),
+            sql.alias(sql.scratch("unit"), "unit"),
         )
         .from_(rows)
-        .where(sql.compare(exp.LT, sql.scratch("unit"), share.copy()))
-        .order_by(sql.scratch("unit"))
+        .order_by(sql.column("unit"))
     )
     result = engine.connection.execute(sql.text(query)).fetchnumpy()
+    told = np.ma.filled(np.ma.asarray(result["segment"]), 0).astype(np.intp)
+    kept, weights = np.zeros(len(told), dtype=bool), np.ones(len(told))
+    for number in np.unique(told):
+        members = np.flatnonzero(told == number)
+        kept[members[:own]] = True
+        weights[members] = max(len(members) / own, 1.0)
     columns = []
     for i, feature in enumerate(features):
         kind, missing = (float, np.nan) if _is_number(feature) else (object, None)
-        columns.append(np.ma.filled(np.ma.asarray(result[f"v{i}"]).astype(kind), missing))
-    segments = np.asarray(result["segment"]).astype(np.intp)
-    return columns, segments, 1.0 / np.asarray(result["share"], dtype=np.float64)
+        column = np.ma.filled(np.ma.asarray(result[f"v{i}"]).astype(kind), missing)
+        columns.append(column[kept])
+    return columns, told[kept], weights[kept]
 
 
 def _is_number(feature: Feature) -> bool:
