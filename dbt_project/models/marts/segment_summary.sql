@@ -30,7 +30,7 @@ joined as (
         summary.days_since_last_order,
         segment_rules.rule,
         segment_rules.coverage as rule_coverage,
-        segment_rules."precision" as rule_precision
+        segment_rules.precision as rule_precision
     from summary
     left join segment_rules
         on summary.segment_key = segment_rules.segment_key

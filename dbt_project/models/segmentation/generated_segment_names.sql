@@ -7,6 +7,10 @@
 {%- if kept is not none -%}
     {%- set kept_columns = adapter.get_columns_in_relation(kept) | map(attribute='name') | list -%}
 {%- endif -%}
+{%- set is_kept = 'model_version' in kept_columns -%}
+{%- set nothing -%}
+    (select null::varchar as segment_key, null::varchar as segment_name, 0 as model_version)
+{%- endset -%}
 with
 
 suggested as (
@@ -28,27 +32,21 @@ versions as (
 
     select max(model_version) as model_version from {{ ref('all_customer_segments') }}
 
-)
+),
 
-{% if 'model_version' in kept_columns -%}
-, kept as (
+kept as (
 
     select
         segment_key,
         segment_name,
         model_version
-    from {{ kept }}
+    from {{ kept if is_kept else nothing }}
 
 )
 
-{% endif -%}
 select
     suggested.segment_key,
-    {% if 'model_version' in kept_columns -%}
     coalesce(kept.segment_name, suggested.segment_name) as segment_name,
-    {%- else -%}
-    suggested.segment_name,
-    {%- endif %}
     suggested.archetype,
     suggested.mean_r,
     suggested.mean_f,
@@ -56,9 +54,7 @@ select
     versions.model_version
 from suggested
 cross join versions
-{%- if 'model_version' in kept_columns %}
 left join kept
     on
         suggested.segment_key = kept.segment_key
         and versions.model_version = kept.model_version
-{%- endif %}

@@ -21,7 +21,7 @@ named as (
         generated.segment_key,
         case
             when given.name is not null then given.name
-            when generated.segment_name in (select given.name from given)
+            when generated.segment_name in (select taken.name from given as taken)
                 then generated.segment_name || ' (' || generated.segment_key || ')'
             else generated.segment_name
         end as segment_name,
