@@ -9,12 +9,13 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
-from conftest import OPEN_STORAGE
 from support import blobs, load_frame, shop_frame, store_numbers
 
 import segql
 from segql.clusterers.rules import CONDITIONS, Condition, find_rules
 
+#: Files that DuckDB 1.4 and later open.
+OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
 NUMBERS = ["recency", "frequency", "monetary"]
 MODELS: dict[str, dict[str, Any]] = {
     "plain": {"k": 4},
@@ -138,3 +139,15 @@ def test_the_search_looks_past_a_greedy_first_split() -> None:
     assert rule is not None
     assert {(c.feature, c.operator) for c in rule.conditions} == {(0, ">"), (1, ">")}
     assert (rule.coverage, rule.precision) == (1.0, 1.0)
+
+
+def test_segments_that_no_plain_rule_tells_apart_have_none(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """A column whose cut points, to three digits, all lie outside it."""
+    con.execute(
+        "create table t as select i as id, 1e8 + (i % 7) / 10.0 as a from range(300) as r (i)"
+    )
+    model = segql.fit(con, "t", id="id", name="m", k=3, features=["a"])
+    assert model.rules == []
+    assert con.execute("select count(rule) from segql.rules('m')").fetchall() == [(0,)]

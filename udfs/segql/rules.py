@@ -66,6 +66,8 @@ def _learn(
         for number, rule in enumerate(found, start=1)
         if rule is not None and rule.precision >= LEAST
     ]
+    if not usable:
+        return []
     position = {condition: row for row, condition in enumerate(conditions)}
     told = {
         number: np.logical_and.reduce([holds[position[item]] for item in rule.conditions])
