@@ -251,7 +251,8 @@ def _conditions(
         for level, holding in same.items():
             conditions.append(Condition(position, "<>", level))
             holds.append(is_known & ~holding)
-    return conditions, np.array(holds, dtype=bool).reshape(len(conditions), -1)
+    size = len(columns[0]) if columns else 0
+    return conditions, np.array(holds, dtype=bool).reshape(len(conditions), size)
 
 
 def _cuts(column: NDArray[np.float64], segments: NDArray[np.intp]) -> list[float]:
