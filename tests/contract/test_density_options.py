@@ -59,3 +59,14 @@ def test_one_row_is_refused(con: duckdb.DuckDBPyConnection, algorithm: str) -> N
     store(con, np.zeros((1, 2)))
     with pytest.raises(segql.SegqlError, match="the relation has 1 rows; accepted: at least 2"):
         fit(con, 2, algorithm)
+
+
+def test_segments_that_no_double_tells_apart_are_refused(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute(
+        "create table t as select i as id, case when i % 2 = 0 then 1e60 else -1e60 end as far, "
+        "i % 3 as a, i % 5 as b, i % 4 as c from range(60) as r (i)"
+    )
+    plain = {name: {"scale": "none"} for name in ("far", "a", "b", "c")}
+    with pytest.raises(segql.SegqlError, match="the numbers span so much that none can be told"):
+        segql.fit(con, "t", id="id", name="m", algorithm="hdbscan", min_samples=2, features=plain)
+    assert segql.models(con).empty

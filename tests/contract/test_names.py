@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+from importlib.resources import files
 from typing import Any
 
 import duckdb
@@ -18,7 +20,8 @@ NAMES = [
     "plain", "with space", 'double "quoted"', "it's", "a.b", "a;b", "back\\slash", "select",
     "table", "order", "group", "Mixed Case", "größe", "名前", "🙂", "שם", "line\nbreak",
     "tab\there", "%s", "{{ x }}", "${x}", "--", "/* */", "1st", "x" * 60, "$1", "?", ":name",
-    "null", "true", "values",
+    "null", "true", "values", "__proto__", "\u202eright to left", "👨‍👩‍👧‍👦", "e\u0301",
+    "\\'", "''", '""', "segment_\u212aey", "İ", "\u200b",
     # What the macros and their queries use themselves.
     "version", "model", "relation", "contamination", "segment_id", "segment_key", "distance",
     "next_segment_id", "confidence", "rows", "source", "layer", "predicted", "own", "following",
@@ -26,6 +29,12 @@ NAMES = [
     "is_anomaly", "normalized_distance", "centroid_id", "top_feature_attributions", "scored_rows",
     "version_geometry", "known_models",
 ]  # fmt: skip
+#: What the macros' own queries call their parts and columns.
+QUERIES = "\n".join(
+    item.read_text(encoding="utf-8") for item in (files("segql") / "functions/queries").iterdir()
+)
+PARTS = sorted(set(re.findall(r"(?m)^(?:with )?(\w+) as (?:not materialized )?\(", QUERIES)))
+COLUMNS = [item for item in sorted(set(re.findall(r" as (\w+)", QUERIES))) if item[:4] != "_sq_"]
 
 
 def quoted(name: str) -> str:
@@ -114,6 +123,29 @@ def test_features_of_all_these_names_at_once(session: duckdb.DuckDBPyConnection)
     make_table(session, "t", "the id", NAMES)
     fit_both_ways(session, "m", "t", "the id", NAMES)
     check_every_way(session, "m", "t", "the id", NAMES)
+
+
+def test_features_of_the_names_that_the_queries_use(session: duckdb.DuckDBPyConnection) -> None:
+    assert {"members", "ranked", "attributed"} <= set(PARTS)
+    assert {"size", "outside"} <= set(COLUMNS)
+    names = sorted({*PARTS, *COLUMNS} - {"not"})
+    make_table(session, "t", "the id", names)
+    fit_both_ways(session, "m", "t", "the id", names)
+    check_every_way(session, "m", "t", "the id", names)
+
+
+@pytest.mark.parametrize("name", [*PARTS, "scored_rows", "version_geometry", "source"])
+def test_a_relation_and_a_struct_of_the_names_that_the_queries_use(
+    session: duckdb.DuckDBPyConnection, name: str
+) -> None:
+    """A column that is a struct is no table, whatever its fields are called."""
+    make_table(session, "plain", "id", ["a", "b"])
+    session.execute(
+        "create view " + quoted(name) + " as select *, {segment_id: 9, a: 1, point: [1.0], "
+        f"features: 'x', centroid: 2, mean: 3, size: 4}} as {quoted(name)} from plain"
+    )
+    fit_both_ways(session, "m", quoted(name), "id", ["a", "b"])
+    check_every_way(session, "m", quoted(name), "id", ["a", "b"])
 
 
 @pytest.mark.parametrize("name", [item for item in NAMES if item.lower() not in PREDICTIONS])

@@ -18,9 +18,9 @@ KNOWN_MODELS, KNOWN_VERSIONS = "segql.known_models", "segql.known_versions"
 MARK = "use_the_database_first"
 _NAMES = f"enum_range(null::{KNOWN_MODELS})::varchar[]"
 _NUMBERED = f"enum_range(null::{KNOWN_VERSIONS})::varchar[]"
-_QUOTED = """replace(model, '"', '""')"""
+_QUOTED = """replace(model::varchar, '"', '""')"""
 #: The argument ``relation`` of a macro, as the argument of the next one.
-RELATION = """'(''' || replace(relation, '''', '''''') || ''')'"""
+RELATION = """'(''' || replace(relation::varchar, '''', '''''') || ''')'"""
 
 
 @dataclass(frozen=True)
@@ -82,21 +82,23 @@ def _checked(query: str, *, needs_relation: bool) -> str:
     missing = "'relation got NULL; accepted: the name of a table or view'"
     no_relation = f"when relation is null then error({missing})" if needs_relation else ""
     unknown = (
-        "'unknown model ' || coalesce('''' || model || '''', 'NULL') || ' (known: ' "
+        "'unknown model ' || coalesce('''' || model::varchar || '''', 'NULL') || ' (known: ' "
         f"|| coalesce(nullif(array_to_string({_NAMES}, ', '), ''), 'none') || ')'"
     )
+    # Taken apart, not put together: version '1 or x' of model 'y' is not version 1 of 'or x y'.
     numbers = (
-        f"list_transform(list_filter({_NUMBERED}, lambda n: n[position(' ' in n) + 1:] = model), "
+        f"list_transform(list_filter({_NUMBERED}, "
+        "lambda n: n[position(' ' in n) + 1:] = model::varchar), "
         "lambda n: n[:position(' ' in n) - 1])"
     )
     no_version = (
-        "'model ''' || model || ''' has no version ' || version::varchar || ' (known: ' "
+        "'model ''' || model::varchar || ''' has no version ' || version::varchar || ' (known: ' "
         f"|| array_to_string({numbers}, ', ') || ')'"
     )
     return (
-        f"case when model is null or not list_contains({_NAMES}, model) then error({unknown}) "
-        "when version is not null and not "
-        f"list_contains({_NUMBERED}, version::varchar || ' ' || model) then error({no_version}) "
+        f"case when model is null or not list_contains({_NAMES}, model::varchar) "
+        f"then error({unknown}) when version is not null and not "
+        f"list_contains({numbers}, version::varchar) then error({no_version}) "
         f"{no_relation} else {query} end"
     )
 
@@ -112,9 +114,9 @@ def _of_version(table: str, columns: str) -> str:
     )
     which = (
         "case when version is null then 'm.is_current' "
-        "else 'm.is_published and m.model_version = ' || version end"
+        "else 'm.is_published and m.model_version = ' || version::varchar end"
     )
-    return f"{select} || replace(model, '''', '''''') || ''' and ' || {which}"
+    return f"{select} || replace(model::varchar, '''', '''''') || ''' and ' || {which}"
 
 
 def _scored(suffix: str) -> str:
@@ -137,7 +139,7 @@ def _over_scored_rows(file: str, suffix: str = "scored") -> str:
 
 def _anomalies() -> str:
     """Text of the anomalies, their share checked and written in."""
-    share = "contamination::double"
+    share = "try_cast(contamination::varchar as double)"
     query = _over_scored_rows("detect_anomalies", "identified")
     query = query.replace("contamination_share", f"' || {share} || '")
     wrong = (

@@ -13,6 +13,7 @@ from segql.cells import Cells
 from segql.clusterers.k_distance import Curve, chosen
 from segql.clusterers.kmeans import Labels, Matrix
 from segql.density_cells import DensityCells
+from segql.errors import SegqlError
 from segql.learners.base import Learned, Measured, Training, agreement_in_sql, measure
 from segql.named_points import NamedPoints
 from segql.space import Space
@@ -111,6 +112,12 @@ def by_balls(training: Training, found: Found, clusters: Clusters) -> Learned:
     diagnostics["balls"] = (float(len(balls.centers)), "Balls that score in SQL.")
     measured = _filled(measure(training, scorer(space)))
     sentence, kept = clusters.sentence, len(measured.centroids)
+    if not kept:
+        raise SegqlError(
+            f"{count} segments with {sentence}, but the numbers span so much that none can be told "
+            "apart from noise in SQL; accepted: features without such outliers, or transform them "
+            "(winsorize, log1p)"
+        )
     if kept < count:
         sentence += f"; {count - kept} more are too small to be told apart from their neighbours"
     numbers = measured.numbers[balls.labels + 1]
