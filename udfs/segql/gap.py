@@ -12,6 +12,9 @@ from segql.threads import one_thread
 
 #: Uniform reference sets, points of each, and k-means++ starts of each clustering.
 REFERENCES, SAMPLE, STARTS = 10, 1000, 2
+#: Segments whose gap is looked at when no trial of k has done so; with more, one in five uniform
+#: tables beat one segment by chance.
+MOST_TRIED = 8
 
 
 @dataclass(frozen=True)
@@ -83,3 +86,15 @@ def prefers_one_segment(one: Gap, others: Iterable[Gap]) -> bool:
     gap dips before it rises, would stop it at one.
     """
     return all(one.gap >= other.gap - other.error for other in others)
+
+
+def finds_one_segment(points: Points, k: int, seed: int) -> bool:
+    """Whether one segment is preferred to every number of segments from 2 to 8.
+
+    The statistic's clusters are k-means' own, so that it judges the rows and not an algorithm;
+    the number that was found is looked at first, and the first one that beats one is enough.
+    """
+    most = min(MOST_TRIED, points.distinct)
+    gaps = GapStatistic(points, seed)
+    ks = sorted(range(2, most + 1), key=lambda tried: tried != min(k, most))
+    return prefers_one_segment(gaps.of(1), (gaps.of(tried) for tried in ks))

@@ -25,6 +25,7 @@ from segql.model import Model
 from segql.progress import progress
 from segql.registry import Registry
 from segql.training import Request, aliased, training_input
+from segql.verdicts import caps_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -164,6 +165,7 @@ def fitted(
             "as_of_date": data.as_of_date,
             "segql_version": _own_version(),
             "duckdb_version": duckdb.__version__,
+            "caps": caps_of(model, data.rows),
             "seconds": time.perf_counter() - started,
         }
         if request.name is not None:

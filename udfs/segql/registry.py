@@ -6,6 +6,8 @@ import json
 from itertools import groupby
 from typing import Any
 
+from sqlglot import exp
+
 from segql import schema, sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
@@ -16,15 +18,17 @@ from segql.functions.macros import (
     score_select,
     version_macros,
 )
-from segql.functions.shared_macros import SCHEMA_VERSION, known_types
+from segql.functions.shared_macros import known_types
 from segql.kept import CELLS, KeptCells
 from segql.long_rows import (
     component_info_rows,
     component_rows,
     curve_rows,
+    diagnostic_rows,
     geometry_rows,
     merge_rows,
     training_rows,
+    trial_rows,
 )
 from segql.metrics import METRICS
 from segql.model import Iteration, Model, Segment, feature_rows
@@ -99,12 +103,15 @@ class Registry:
         for name, version, is_current in versions:
             model = self.load(name, version)
             key = {"model_name": name, "model_version": version}
-            self._insert_rows("geometry", [key | row for row in geometry_rows(model)])
-            self.engine.run(
-                "delete from segql.principal_components where model_name = ? and model_version = ?",
-                [name, version],
-            )
-            self._insert_rows("principal_components", [key | row for row in component_rows(model)])
+            for table, rows in (
+                ("geometry", geometry_rows),
+                ("principal_components", component_rows),
+            ):
+                self.engine.run(
+                    f"delete from segql.{table} where model_name = ? and model_version = ?",
+                    [name, version],
+                )
+                self._insert_rows(table, [key | row for row in rows(model)])
             statements = version_macros(model, mark)
             if is_current:
                 statements = model_macros(model, scalar_expressions(model), mark)
@@ -153,13 +160,16 @@ class Registry:
         number, reason, state, options, relation, seed, *metrics = row
         arguments: list[Any] = [name, number]
         # An older segql has left fewer columns and tables; the next fit brings them up to date.
-        is_old = schema.version(self.engine) != SCHEMA_VERSION
-        stability = "null as stability" if is_old else "stability"
+        columns = self.engine.columns(exp.to_table("segql.segments"))
+        later = ", ".join(
+            column if column in columns else f"null as {column}"
+            for column in ("stability", "jaccard")
+        )
         segments = [
             Segment(*item)
             for item in self.engine.rows(
                 "select segment_id, segment_key, customers, share, mean_squared_distance, "
-                f"silhouette, {stability} from segql.segments "
+                f"silhouette, {later} from segql.segments "
                 "where model_name = ? and model_version = ? order by segment_id",
                 arguments,
             )
@@ -189,7 +199,7 @@ class Registry:
         ]
         diagnostics = (
             {}
-            if is_old
+            if not schema.has_table(self.engine, "diagnostics")
             else {
                 key: (value, text)
                 for key, value, text in self.engine.rows(
@@ -345,26 +355,8 @@ class Registry:
         self._insert_rows(
             "principal_component_info", [key | row for row in component_info_rows(model)]
         )
-        self._insert_rows(
-            "trials",
-            [
-                key
-                | vars(trial)
-                | {
-                    "is_elbow": trial.k == info.get("elbow"),
-                    "chosen": trial.k == model.k,
-                    "reason": model.reason if trial.k == model.k else None,
-                }
-                for trial in model.trials
-            ],
-        )
-        self._insert_rows(
-            "diagnostics",
-            [
-                key | {"diagnostic": name, "numerical_value": value, "description": text}
-                for name, (value, text) in model.diagnostics.items()
-            ],
-        )
+        self._insert_rows("trials", [key | row for row in trial_rows(model)])
+        self._insert_rows("diagnostics", [key | row for row in diagnostic_rows(model)])
         self._insert_rows("geometry", [key | row for row in geometry_rows(model)])
         self._insert_rows("dendrogram", [key | row for row in merge_rows(model)])
         self._insert_rows("k_distances", [key | row for row in curve_rows(model)])

@@ -10,9 +10,10 @@ import numpy as np
 from sqlglot import exp
 
 from segql import coreset, sql
-from segql.clusterers.kmeans import Problem
+from segql.bootstrap import Stability
+from segql.clusterers.kmeans import Matrix, Points, Problem
 from segql.clusterers.polish import Polished, polish
-from segql.diagnostics import euclidean_silhouette
+from segql.diagnostics import BOOTSTRAPS, bootstrap_rows, euclidean_silhouette, stability
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
 from segql.learners.base import Learned, Training
@@ -57,7 +58,17 @@ def learn(training: Training) -> Learned:
         reason=result["reason"],
         iterations=_iterations(result["iterations"], polished),
         info={"elbow": result["elbow"], "prefers_one": result["prefers_one"], **euclidean},
+        stability=_stability(points, polished.assignment.centroids, request.seed),
     )
+
+
+def _stability(problem: Problem, centroids: Matrix, seed: int) -> Stability:
+    """Bootstrap the segments as they are after the passes over all rows, in their own numbers."""
+    points = Points(problem.x, problem.w)
+    jaccards: list[float | None] = [1.0]
+    if len(centroids) > 1:
+        jaccards = [float(item) for item in stability(points, centroids, seed)]
+    return Stability(jaccards, BOOTSTRAPS, bootstrap_rows(points))
 
 
 def _cluster(engine: DuckDBEngine, table: exp.Table, request: Request) -> dict[str, Any]:
