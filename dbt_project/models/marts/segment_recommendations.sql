@@ -28,7 +28,8 @@ joined as (
         playbook.action,
         playbook.offer_style,
         playbook.channel,
-        playbook.measure
+        playbook.measure,
+        segment_summary.trust
     from segment_summary
     left join segment_names
         on segment_summary.segment_key = segment_names.segment_key

@@ -8,17 +8,26 @@ summary as (
         name='segment_name'
     ) | indent(4) }}
 
+),
+
+trust_by_segment as (
+
+    select * from {{ ref('trust_by_segment') }}
+
 )
 
 select
-    segment_key,
-    segment_name,
-    customers,
-    share,
-    orders,
-    revenue,
-    revenue_share,
-    average_order_value,
-    days_since_last_order
+    summary.segment_key,
+    summary.segment_name,
+    summary.customers,
+    summary.share,
+    summary.orders,
+    summary.revenue,
+    summary.revenue_share,
+    summary.average_order_value,
+    summary.days_since_last_order,
+    coalesce(trust_by_segment.verdict, 'not measured') as trust
 from summary
-order by customers desc, segment_key asc
+left join trust_by_segment
+    on summary.segment_key = trust_by_segment.segment_key
+order by summary.customers desc, summary.segment_key asc
