@@ -16,6 +16,7 @@ from segql.clusterers.polish import Polished, polish
 from segql.diagnostics import BOOTSTRAPS, bootstrap_rows, euclidean_silhouette, stability
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
+from segql.gap import finds_one_segment
 from segql.learners.base import Learned, Training
 from segql.metrics import exact_figures
 from segql.model import Iteration
@@ -51,13 +52,18 @@ def learn(training: Training) -> Learned:
     figures = exact_figures(
         engine, data.source, polished.assignment, space.bounds, data.rows, polished.sums
     )
+    k = len(polished.assignment.centroids)
+    # Of a k that was asked for, the trials compare one number of segments with one segment.
+    prefers_one = result["prefers_one"] and finds_one_segment(
+        Points(points.x, points.w), k, request.seed
+    )
     return Learned(
         assignment=polished.assignment,
         figures=figures,
         trials=[Trial(**trial) for trial in result["trials"]],
         reason=result["reason"],
         iterations=_iterations(result["iterations"], polished),
-        info={"elbow": result["elbow"], "prefers_one": result["prefers_one"], **euclidean},
+        info={"elbow": result["elbow"], "prefers_one": prefers_one, **euclidean},
         stability=_stability(points, polished.assignment.centroids, request.seed),
     )
 
