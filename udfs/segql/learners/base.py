@@ -16,7 +16,7 @@ from segql import sql
 from segql.assignment import Assignment, Scorer
 from segql.bootstrap import Refit, Stability, bootstrap_jaccards, spread_sample
 from segql.clusterers.k_distance import Curve
-from segql.clusterers.kmeans import Labels, Points, Problem
+from segql.clusterers.kmeans import Labels, Problem
 from segql.clusterers.linkage import Tree
 from segql.coreset import Coreset
 from segql.diagnostics import BOOTSTRAPS, adjusted_rand
@@ -147,7 +147,7 @@ def with_trust(training: Training, learned: Learned, refit: Refit, most: int) ->
 
     labels = told(training.engine, sample, scorer) - 1
     jaccards = bootstrap_jaccards(sample, labels, k, refit, seed)
-    prefers_one = finds_one_segment(Points(points.x, points.w), k, seed)
+    prefers_one = finds_one_segment(points, k, seed)
     return replace(
         learned,
         stability=Stability(jaccards, BOOTSTRAPS, len(sample)),

@@ -53,10 +53,8 @@ def learn(training: Training) -> Learned:
         engine, data.source, polished.assignment, space.bounds, data.rows, polished.sums
     )
     k = len(polished.assignment.centroids)
-    # Of a k that was asked for, the trials compare one number of segments with one segment.
-    prefers_one = result["prefers_one"] and finds_one_segment(
-        Points(points.x, points.w), k, request.seed
-    )
+    # The trials compare one segment with the k that were asked for, be it a single one.
+    prefers_one = finds_one_segment(points, k, request.seed)
     return Learned(
         assignment=polished.assignment,
         figures=figures,
