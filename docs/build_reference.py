@@ -66,7 +66,8 @@ PATTERNS = [
     ),
     (
         "Cluster each group",
-        "One statement, a clustering a group.",
+        "One statement, a clustering a group. A group with fewer distinct rows than k is refused: "
+        "leave it out with `having count(distinct [recency, monetary]) >= 2`.",
         "select frequency > 5 as is_frequent, segql_kmeans(list([recency, monetary]), 2).centroids "
         "as centroids from customer_features group by all order by all",
     ),

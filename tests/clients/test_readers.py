@@ -286,3 +286,22 @@ def test_inlined_query_answers_without_the_registry(
         load_frame(con, "segql_input", shop_frame())
         rows = con.sql(text).df().sort_values("customer_id")
         assert labels_of(rows) == shop[1]["customers", None]
+
+
+def test_a_file_of_the_command_lines_own_default(cli: str, tmp_path: Path) -> None:
+    """DuckDB 1.x writes an older storage version than the one that this project recommends."""
+    path = tmp_path / "own.duckdb"
+    create = (
+        "create table t as select i as id, i % 7 as a, i % 3 = 0 as b, 'x' || (i % 4) as c "
+        "from range(200) as r (i)"
+    )
+    subprocess.run([cli, str(path), create], check=True, timeout=60)
+    with duckdb.connect(str(path)) as con:
+        segql.fit(con, "t", id="id", name="m", k=3, features=["a", "b", "c"])
+        expected = labels_of(predictions(segql.predict(con, "m", "t")))
+    done = subprocess.run(
+        [cli, "-readonly", "-json", str(path),
+         "select segql.m_segment(a, b, c) as s from t order by id"],
+        capture_output=True, text=True, timeout=60, check=True,
+    )  # fmt: skip
+    assert [row["s"] for row in json.loads(done.stdout)] == expected

@@ -30,8 +30,9 @@ def shop(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
         "create table features.f (customer_id varchar primary key, a double); "
         "create table features.other (product varchar, a double); "
         "create table marts.segment_history (customer_id varchar, segment_key varchar, day date); "
-        'create table "my s"."Scored ""T" (Customer_ID varchar, "Segment_ID" integer); '
-        "create table main.rfm (customer_id varchar, rfm_segment varchar); "
+        'create table "my s"."Scored ""T" (Customer_ID varchar, "Segment_Key" varchar, '
+        "model_version integer); "
+        "create table main.rfm (customer_id varchar, rfm_segment varchar, rfm_code varchar); "
         "create table main.plain (customer_id varchar, a double); "
         "create table features.by_client (client bigint, a double); "
         "create view marts.seen as from marts.segment_history"
@@ -44,8 +45,8 @@ def shop(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
             "insert into marts.segment_history select ?, 'S1', d from range(date '2025-01-01', "
             "date '2025-01-04', interval 1 day) as r (d)", [id],
         )  # fmt: skip
-        con.execute('insert into "my s"."Scored ""T" values (?, 1)', [id])
-        con.execute("insert into main.rfm values (?, 'Champions')", [id])
+        con.execute('insert into "my s"."Scored ""T" values (?, \'S1\', 1)', [id])
+        con.execute("insert into main.rfm values (?, 'Champions', '555')", [id])
         con.execute("insert into main.plain values (?, 1)", [id])
     con.execute("insert into features.by_client values (42, 1), (4, 2), (420, 3)")
     return con
@@ -315,3 +316,20 @@ def test_link_mode_and_log_of_the_file(file: Path) -> None:
     assert sorted(item.name for item in file.parent.iterdir()) == sorted([file.name, link.name])
     with duckdb.connect(str(file)) as con:
         assert con.execute("from late").fetchall() == [("late",)]
+
+
+def test_an_id_is_found_whatever_the_type_of_the_column(con: duckdb.DuckDBPyConnection) -> None:
+    con.execute("create schema marts; create schema crm")
+    for kind in ("integer", "double", "decimal(9, 2)", "varchar", "hugeint"):
+        name = kind.split("(")[0]
+        con.execute(
+            f"create table marts.t_{name} as select i::{kind} as customer_id "
+            "from range(10) as r (i)"
+        )
+    con.execute("create table crm.clients as select i as customer_id, 1 as segment_id "
+                "from range(10) as r (i)")  # fmt: skip
+    assert len(segql.forget(con, 7)) == 5
+    assert con.execute("select count(*) from crm.clients").fetchall() == [(10,)]
+    con.execute("create table marts.u as select uuid() as customer_id from range(3)")
+    [(first,)] = con.execute("select customer_id::varchar from marts.u limit 1").fetchall()
+    assert segql.forget(con, first.upper()) == {'"marts"."u"': 1}

@@ -143,15 +143,14 @@ def test_a_schema_and_a_database_of_this_name(
     check_every_way(session, "m", relation, "id", ["a", "b"])
 
 
-@pytest.mark.parametrize("name", PREDICTIONS)
-def test_an_id_of_a_predictions_name_is_replaced(
+@pytest.mark.parametrize("name", [*PREDICTIONS, "Segment_ID"])
+def test_an_id_of_a_predictions_name_is_refused(
     session: duckdb.DuckDBPyConnection, name: str
 ) -> None:
     make_table(session, "t", name, ["a", "b"])
-    segql.fit(session, "t", id=name, name="m", k=2, features=["a", "b"])
-    rows = session.sql("from segql.predict('m', 't')")
-    assert rows.columns == ["a", "b", *PREDICTIONS]
-    assert len(session.sql("from segql.detect_anomalies('m', 't', 0.1)").fetchall()) == 60
+    with pytest.raises(segql.SegqlError, match="the name of a prediction column"):
+        segql.fit(session, "t", id=name, name="m", k=2, features=["a", "b"])
+    assert segql.models(session).empty
 
 
 def test_names_that_differ_in_case_only(session: duckdb.DuckDBPyConnection) -> None:

@@ -39,7 +39,7 @@ def make_version_3(con: duckdb.DuckDBPyConnection) -> None:
     for name, kind in macros:
         if kind == "table_macro":
             con.execute(f"drop macro table segql.{quoted(name)}")
-    con.execute("drop macro segql.registry_mark")
+    con.execute("drop macro segql.use_the_database_first")
     con.execute("drop type segql.known_models; drop type segql.known_versions")
     con.execute("drop table segql.geometry")
     model = """replace(model, '"', '""')"""

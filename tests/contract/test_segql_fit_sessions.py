@@ -253,3 +253,21 @@ def test_databases_of_one_process_do_not_mix(tmp_path: Path) -> None:
     ]  # fmt: skip
     for con in cons:
         con.close()
+
+
+def test_files_attached_one_after_the_other_under_one_name(tmp_path: Path) -> None:
+    """Each counts its transactions anew."""
+    for number in range(3):
+        with duckdb.connect(str(tmp_path / f"{number}.duckdb")) as own:
+            own.execute(
+                "create table t as select i as id, i % 7 as a, i % 3 as b "
+                f"from range({50 + number}) as r (i)"
+            )
+    with duckdb.connect() as con:
+        segql.register(con)
+        for number in range(3):
+            con.execute(f"attach '{tmp_path / f'{number}.duckdb'}' as w; use w")
+            found = con.execute("select segql_fit('m', 't', {ID: 'id', k: 3}).n").fetchall()
+            assert found == [(50 + number,)]
+            assert con.execute("select count(*) from w.segql.models").fetchall() == [(1,)]
+            con.execute("use memory; detach w")

@@ -209,3 +209,9 @@ def test_without_arguments_duckdb_names_the_function(db: duckdb.DuckDBPyConnecti
     for function in FUNCTIONS:
         with pytest.raises(duckdb.BinderException, match=function.name):
             db.execute(f"select {function.name}()")
+
+
+def test_whole_numbers_that_no_double_holds_are_rounded(con: duckdb.DuckDBPyConnection) -> None:
+    segql.register(con)
+    found = con.execute("select segql_kmeans([[9007199254740993], [1]], 2).labels").fetchall()
+    assert sorted(found[0][0]) == [1, 2]

@@ -295,3 +295,19 @@ def test_what_was_never_published(shop: duckdb.DuckDBPyConnection) -> None:
     assert segql.drop(shop, "new") == [1]
     assert answers(shop) == before
     assert shop.execute("select count(*) from segql.models").fetchall() == [(4,)]
+
+
+def test_a_dropped_version_gives_its_number_and_keys_to_no_other(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    load_frame(con, "t", shop_frame(250))
+    options: dict[str, Any] = {"id": "customer_id", "name": "m", "features": ["recency"]}
+    segql.fit(con, "t", k=2, **options)
+    second = segql.fit(con, "t", k=4, **options)
+    segql.use_version(con, "m", 1)
+    assert segql.drop(con, "m", 2) == [2]
+    third = segql.fit(con, "t", k=4, **options)
+    assert third.version == 3
+    assert (set(third.keys) - {"S1", "S2"}).isdisjoint(second.keys)
+    segql.drop(con, "m")
+    assert segql.fit(con, "t", k=2, **options).version == 1

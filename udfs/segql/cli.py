@@ -5,6 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated, Any
 
+import duckdb
 import typer
 
 from segql import sql
@@ -323,19 +324,34 @@ def forget_command(
     with opened(database, writes=True) as con:
         deleted = {str(database): forget(con, id, **options)}
         con.execute("checkpoint")
+    failure = None
     if not keep_bytes:
         # Also when no row was left: an earlier run may have ended between the two.
-        rewrite(database)
+        failure = _rewritten(database)
     if served.exists() and served.resolve() != database.resolve():
         # Its readers hold it open: it is replaced, never changed.
         deleted[str(served)] = rewrite(served, lambda con: forget(con, id, **options))
     if as_json:
         print_json({"id": id, "deleted": deleted})
-        return
-    for file, tables in deleted.items():
-        typer.echo(f"{file}: {sum(tables.values())} rows of {len(tables)} tables")
-        for table, count in tables.items():
-            typer.echo(f"  {table}: {count}")
+    else:
+        for file, tables in deleted.items():
+            typer.echo(f"{file}: {sum(tables.values())} rows of {len(tables)} tables")
+            for table, count in tables.items():
+                typer.echo(f"  {table}: {count}")
+    if failure is not None:
+        raise SegqlError(
+            f"the rows are deleted, but {str(database)!r} could not be written anew ({failure}): "
+            "free blocks of the file may hold their bytes; accepted: --keep-bytes leaves it so"
+        )
+
+
+def _rewritten(database: Path) -> duckdb.Error | None:
+    """Write a file anew; the served file is changed also when DuckDB cannot copy this one."""
+    try:
+        rewrite(database)
+    except duckdb.Error as error:
+        return error
+    return None
 
 
 @app.command("shell")

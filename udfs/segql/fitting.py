@@ -18,10 +18,11 @@ from segql.functions.session import check_components
 from segql.kept import kept_of
 from segql.learners import ALGORITHMS, Learned, Training
 from segql.learning import learn
-from segql.model import Model, Segment
+from segql.model import Model
 from segql.progress import Report
 from segql.recipe import Recipe
 from segql.registry import Registry
+from segql.segments import Segment
 from segql.space import Matrix, Projection, Space, fit_projection
 from segql.statistics import Statistics
 from segql.training import Input, Request

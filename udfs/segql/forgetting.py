@@ -16,10 +16,13 @@ from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
 from segql.registry import Registry
 
-#: Schemas of the dbt project and of the registry; what is elsewhere is segql's when it has a
-#: segment column.
+#: Schemas of the dbt project and of the registry.
 OWN_SCHEMAS = ("segql", "staging", "features", "segmentation", "marts")
-SEGMENT_COLUMNS = ("segment_id", "segment_key", "rfm_segment")
+#: A table elsewhere is segql's when it has all columns of one of these: nobody's own table has.
+SEGMENT_COLUMNS = (
+    ("segment_key", "model_version"), ("segment_key", "next_segment_id"),
+    ("rfm_segment", "rfm_code"),
+)  # fmt: skip
 #: The id column of features that the dbt package makes.
 DEFAULT_ID = "customer_id"
 #: The storage version that DuckDB 1.4 and later open.
@@ -36,14 +39,14 @@ def forget(
     """Delete the rows of an id from every table that segql has made.
 
     Those are tables of the schemas ``segql``, ``staging``, ``features``, ``segmentation`` and
-    ``marts``, and tables with a segment column anywhere, that have an id column. Sources are left
+    ``marts``, and scored tables anywhere, that have an id column. Sources are left
     alone: what is not deleted there comes back with the next build.
 
     Parameters
     ----------
     con : duckdb.DuckDBPyConnection
     id : str or int
-        Compared as text.
+        Compared as text, and as a value of each column's type.
     id_columns : sequence of str, optional
         More id columns than ``customer_id`` and those of the registry's models.
     schemas : sequence of str, optional
@@ -75,10 +78,14 @@ def forget(
         names |= {row[0] for row in found}
     deleted: dict[str, int] = {}
     with engine.transaction():
-        for schema, table, column in _holders(engine, sorted(names), [*OWN_SCHEMAS, *schemas]):
+        for schema, table, column, kind in _holders(
+            engine, sorted(names), [*OWN_SCHEMAS, *schemas]
+        ):
             target = f"{_quoted(schema)}.{_quoted(table)}"
             [(count,)] = engine.rows(
-                f"delete from {target} where {_quoted(column)}::varchar = ?", [str(id)]
+                f"delete from {target} where {_quoted(column)}::varchar = ? "
+                f"or {_quoted(column)} = try_cast(? as {kind})",
+                [str(id), str(id)],
             )
             if count:
                 deleted[target] = deleted.get(target, 0) + int(count)
@@ -87,21 +94,21 @@ def forget(
 
 def _holders(
     engine: DuckDBEngine, columns: list[str], schemas: list[str]
-) -> list[tuple[str, str, str]]:
-    """Schema, table and id column of each table of segql's."""
+) -> list[tuple[str, str, str, str]]:
+    """Schema, table, id column and its type of each table of segql's."""
     listed = ", ".join("?" for _ in columns)
+    marks = " or ".join("list_has_all(names, ?)" for _ in SEGMENT_COLUMNS)
     rows = engine.rows(
-        "select c.schema_name, c.table_name, c.column_name from duckdb_columns() as c "
+        "select c.schema_name, c.table_name, c.column_name, c.data_type from duckdb_columns() as c "
         "inner join duckdb_tables() as t using (database_name, schema_name, table_name) "
         f"where database_name = current_database() and lower(c.column_name) in ({listed}) "
         f"and (schema_name in ({', '.join('?' for _ in schemas)}) or exists ("
-        "select 1 from duckdb_columns() as s where s.database_name = current_database() "
-        "and s.schema_name = c.schema_name and s.table_name = c.table_name "
-        f"and lower(s.column_name) in ({', '.join('?' for _ in SEGMENT_COLUMNS)}))) "
-        "order by all",
-        [*columns, *schemas, *SEGMENT_COLUMNS],
+        "select 1 from (select list(lower(s.column_name)) as names from duckdb_columns() as s "
+        "where s.database_name = current_database() and s.schema_name = c.schema_name "
+        f"and s.table_name = c.table_name) as its where {marks})) order by all",
+        [*columns, *schemas, *(list(names) for names in SEGMENT_COLUMNS)],
     )
-    return [(row[0], row[1], row[2]) for row in rows]
+    return [(row[0], row[1], row[2], row[3]) for row in rows]
 
 
 def rewrite(path: Path, change: Callable[[duckdb.DuckDBPyConnection], Any] | None = None) -> Any:

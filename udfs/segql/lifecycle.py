@@ -24,6 +24,7 @@ from segql.metrics import exact_figures, observed_bounds
 from segql.model import Model
 from segql.progress import progress
 from segql.registry import Registry
+from segql.rules import learn_rules
 from segql.training import Request, aliased, training_input
 from segql.verdicts import caps_of
 
@@ -150,6 +151,7 @@ def fitted(
                 return same, False
         model = learn_model(engine, data, request, report, stack)
         model.statements = list(engine.statements)
+        model.rules = learn_rules(engine, data.source, data.hashable, model, request.seed)
         if request.name is not None:
             report("storing")
             registry.prepare()

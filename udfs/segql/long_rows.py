@@ -106,6 +106,20 @@ def geometry_rows(model: Model) -> list[dict[str, Any]]:
     ]
 
 
+def rule_rows(model: Model) -> list[dict[str, Any]]:
+    """A row per segment; what no plain rule tells apart has none, and covers nothing."""
+    rules = {rule.segment_id: vars(rule) for rule in model.rules}
+    nothing = {
+        "place": None, "rule": None, "condition": None, "conditions": 0, "matched": 0,
+        "correct": 0, "coverage": 0.0, "precision": None,
+    }  # fmt: skip
+    return [
+        {"segment_id": segment.segment_id, "segment_key": segment.segment_key}
+        | rules.get(segment.segment_id, nothing)
+        for segment in model.clusters
+    ]
+
+
 def training_rows(model: Model) -> list[dict[str, Any]]:
     """Iterations of the chosen fit."""
     runs = {"coreset": 0, "all rows": 1}

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlglot import exp
+from sqlglot import exp, parse_one
 from sqlglot.dialects.dialect import Dialects
 from sqlglot.errors import SqlglotError
 
@@ -22,46 +22,18 @@ from segql.expressions import unqualified
 from segql.features import SOURCE, CategoryFeature, NumberFeature
 from segql.kept import Kept, KeptCells, kept_from_state
 from segql.recipe import Recipe
+from segql.segments import Iteration, Segment, SegmentRule
 from segql.selection import Trial
 from segql.space import Matrix, Projection, Space, projection_from_state, projection_state
 
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMS = ("query", "expression")
+FORMS = ("query", "expression", "rules")
 #: What sqlglot writes, its own dialect of no engine aside.
 DIALECTS = tuple(sorted(item.value for item in Dialects if item.value))
 #: The relation that the stored scoring query reads.
 INPUT = "segql_input"
-
-
-@dataclass(frozen=True)
-class Iteration:
-    """One step of the chosen fit: on the coreset, then on all rows."""
-
-    phase: str
-    iteration: int
-    loss: float
-    duration_ms: float | None = None
-    sizes: tuple[int, ...] = ()
-    radii: tuple[float, ...] = ()
-
-
-@dataclass(frozen=True)
-class Segment:
-    """One segment of one model version; number 0 is noise, which has no figures.
-
-    ``jaccard`` is the mean bootstrap Jaccard, ``stability`` the algorithm's own figure.
-    """
-
-    segment_id: int
-    segment_key: str
-    customers: int
-    share: float
-    mean_squared_distance: float | None
-    silhouette: float | None
-    stability: float | None = None
-    jaccard: float | None = None
 
 
 @dataclass
@@ -96,6 +68,8 @@ class Model:
     tree, curve : Tree, Curve or None
         The linkage table of a hierarchical fit, the k-distances of a density fit; None in a model
         that was read back.
+    rules : list of SegmentRule
+        One plain rule for each segment that has one, in the order of their CASE.
     statements : list of str
         The SQL that the fit ran, in order.
     """
@@ -117,6 +91,7 @@ class Model:
     tree: Tree | None = None
     curve: Curve | None = None
     bins: list[Bin] = field(default_factory=list)
+    rules: list[SegmentRule] = field(default_factory=list)
     info: dict[str, Any] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
 
@@ -241,9 +216,10 @@ class Model:
         ----------
         dialect : str
             A sqlglot dialect, e.g. ``"snowflake"``.
-        form : {"query", "expression"}
+        form : {"query", "expression", "rules"}
             The query gives the id and the prediction columns of ``relation``; the expression is
-            the segment_id alone, over the feature columns.
+            the segment_id alone, over the feature columns; the rules are a CASE of plain
+            conditions that gives most rows their segment_key, and NULL where none holds.
         relation : str
             Table name that the query reads.
         """
@@ -251,6 +227,8 @@ class Model:
             raise SegqlError(unknown("form", form, FORMS))
         if dialect not in DIALECTS:
             raise SegqlError(unknown("dialect", dialect, DIALECTS))
+        if form == "rules":
+            return sql.text(self.rules_case(), dialect)
         if form == "expression":
             return sql.text(unqualified(self.assignment.expression()), dialect)
         if isinstance(self.scorer, KeptCells) and dialect != "duckdb":
@@ -260,6 +238,20 @@ class Model:
             )
         source = sql.relation(_read_table(relation, dialect), SOURCE)
         return sql.text(self.predict_query(source, [sql.column(self.id)]), dialect)
+
+    def rules_case(self) -> exp.Expr:
+        """CASE of the rules, over the bare, quoted feature columns."""
+        if not self.rules:
+            raise SegqlError(
+                f"model {self.name!r} has no rules: no plain condition tells its segments apart"
+            )
+        keys = {segment.segment_id: segment.segment_key for segment in self.segments}
+        return sql.case(
+            [
+                (parse_one(rule.condition, dialect="duckdb"), sql.string(keys[rule.segment_id]))
+                for rule in self.rules
+            ]
+        )
 
     def scalar_expressions(self) -> dict[str, exp.Expr]:
         """segment_id and segment_key in DuckDB's SQL, over the bare, quoted feature columns."""

@@ -14,11 +14,12 @@ from segql.errors import SegqlError, UnknownModelError, unknown
 from segql.functions.macros import (
     model_macros,
     outdated_macros,
+    publish_statements,
     scalar_expressions,
     score_select,
     version_macros,
 )
-from segql.functions.shared_macros import known_types
+from segql.functions.shared_macros import SCHEMA_VERSION, known_types
 from segql.kept import CELLS, KeptCells
 from segql.long_rows import (
     component_info_rows,
@@ -27,13 +28,17 @@ from segql.long_rows import (
     diagnostic_rows,
     geometry_rows,
     merge_rows,
+    rule_rows,
     training_rows,
     trial_rows,
 )
 from segql.metrics import METRICS
-from segql.model import Iteration, Model, Segment, feature_rows
+from segql.model import Model, feature_rows
+from segql.segments import Iteration, Segment, SegmentRule
 from segql.selection import Trial
 
+TRIAL_COLUMNS = tuple(Trial.__dataclass_fields__)
+RULE_COLUMNS = ", ".join(f'"{name}"' for name in SegmentRule.__dataclass_fields__)
 #: Rows that one INSERT writes.
 INSERTED = 200
 
@@ -160,6 +165,15 @@ class Registry:
         number, reason, state, options, relation, seed, *metrics = row
         arguments: list[Any] = [name, number]
         # An older segql has left fewer columns and tables; the next fit brings them up to date.
+        is_old = schema.version(self.engine) != SCHEMA_VERSION
+
+        def rows(table: str, columns: str, order: str) -> list[tuple[Any, ...]]:
+            return self.engine.rows(
+                f"select {columns} from segql.{table} "
+                f"where model_name = ? and model_version = ? order by {order}",
+                arguments,
+            )
+
         columns = self.engine.columns(exp.to_table("segql.segments"))
         later = ", ".join(
             column if column in columns else f"null as {column}"
@@ -167,21 +181,14 @@ class Registry:
         )
         segments = [
             Segment(*item)
-            for item in self.engine.rows(
-                "select segment_id, segment_key, customers, share, mean_squared_distance, "
-                f"silhouette, {later} from segql.segments "
-                "where model_name = ? and model_version = ? order by segment_id",
-                arguments,
+            for item in rows(
+                "segments",
+                "segment_id, segment_key, customers, share, mean_squared_distance, silhouette, "
+                + later,
+                "segment_id",
             )
         ]
-        trials = [
-            Trial(*item)
-            for item in self.engine.rows(
-                f"select {', '.join(Trial.__dataclass_fields__)} from segql.trials "
-                "where model_name = ? and model_version = ? order by k",
-                arguments,
-            )
-        ]
+        trials = [Trial(*item) for item in rows("trials", ", ".join(TRIAL_COLUMNS), "k")]
         iterations = [
             Iteration(
                 phase,
@@ -191,25 +198,20 @@ class Registry:
                 tuple(item["cluster_size"] for item in info or ()),
                 tuple(item["cluster_radius"] for item in info or ()),
             )
-            for phase, iteration, loss, duration, info in self.engine.rows(
-                "select phase, iteration, loss, duration_ms, cluster_info from segql.training_info "
-                "where model_name = ? and model_version = ? order by training_run, iteration",
-                arguments,
+            for phase, iteration, loss, duration, info in rows(
+                "training_info",
+                "phase, iteration, loss, duration_ms, cluster_info",
+                "training_run, iteration",
             )
         ]
-        diagnostics = (
-            {}
-            if not schema.has_table(self.engine, "diagnostics")
-            else {
-                key: (value, text)
-                for key, value, text in self.engine.rows(
-                    "select diagnostic, numerical_value, description from segql.diagnostics "
-                    "where model_name = ? and model_version = ? order by diagnostic",
-                    arguments,
-                )
-            }
-        )
+        diagnostics, rules = {}, []
+        if not is_old:
+            named = rows("diagnostics", "diagnostic, numerical_value, description", "diagnostic")
+            diagnostics = {key: (value, text) for key, value, text in named}
+            found = rows("rules", f"rule is not null, {RULE_COLUMNS}", "place")
+            rules = [SegmentRule(*item) for is_rule, *item in found if is_rule]
         return Model(
+            rules=rules,
             name=name,
             version=number,
             segments=segments,
@@ -246,11 +248,13 @@ class Registry:
         return rows[0] if rows else None
 
     def keys_used(self, name: str) -> set[str]:
-        """Every segment_key that any version of the model has had."""
+        """Every segment_key that any version of the model has had, dropped ones too."""
         return {
             row[0]
             for row in self.engine.rows(
-                "select distinct segment_key from segql.segments where model_name = ?", [name]
+                "select segment_key from segql.segments where model_name = ? "
+                "union select segment_key from segql.retired where model_name = ?",
+                [name, name],
             )
         }
 
@@ -258,7 +262,9 @@ class Registry:
         """Return the version number of the next fit."""
         return int(
             self.engine.rows(
-                "select coalesce(max(model_version), 0) + 1 from segql.models where model_name = ?",
+                "select coalesce(max(model_version), 0) + 1 from (select model_name, model_version "
+                "from segql.models union all select model_name, model_version from segql.retired) "
+                "where model_name = ?",
                 [name],
             )[0][0]
         )
@@ -358,6 +364,7 @@ class Registry:
         self._insert_rows("trials", [key | row for row in trial_rows(model)])
         self._insert_rows("diagnostics", [key | row for row in diagnostic_rows(model)])
         self._insert_rows("geometry", [key | row for row in geometry_rows(model)])
+        self._insert_rows("rules", [key | row for row in rule_rows(model)])
         self._insert_rows("dendrogram", [key | row for row in merge_rows(model)])
         self._insert_rows("k_distances", [key | row for row in curve_rows(model)])
         self._insert_rows("training_info", [key | row for row in training_rows(model)])
@@ -374,17 +381,3 @@ class Registry:
                     f"insert into segql.{table} ({listed}) values {', '.join([marks] * len(part))}",
                     [value for row in part for value in row.values()],
                 )
-
-
-def publish_statements(model: Model, scalars: dict[str, str], mark: str) -> list[str]:
-    """Statements that make a version the current one: run together, in one transaction.
-
-    dbt runs them in the transaction that swaps the relation; a fit from Python in its own.
-    """
-    name = sql.text(sql.string(str(model.name)))
-    return [
-        *model_macros(model, scalars, mark),
-        f"update segql.models set is_current = (model_version = {model.version}), "
-        f"is_published = (is_published or model_version = {model.version}) "
-        f"where model_name = {name}",
-    ]

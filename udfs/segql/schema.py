@@ -63,8 +63,12 @@ TABLES: dict[str, str] = {
     "cells": f"""{_VERSIONED}, mark varchar, level integer, cell_1 double, cell_2 double,
         cell_3 double, segment_id integer,
         points struct(x double, y double, z double, segment_id integer)[]""",
+    "rules": f"""{_VERSIONED}, segment_id integer, segment_key varchar, place integer, rule varchar,
+        condition varchar, conditions integer, matched bigint, correct bigint, coverage double,
+        "precision" double""",
     "geometry": f"""{_VERSIONED}, segment_id integer, centroid double[], radius double,
         weights double[], input_center double[], features varchar[], last_inputs integer[]""",
+    "retired": f"{_VERSIONED}, segment_key varchar",
     "registry_info": "schema_version integer not null, mark varchar",
 }
 

@@ -117,6 +117,11 @@ def _resolved(
 ) -> Iterator[Input]:
     columns = engine.columns(table)
     id_column = recipe.match_column(request.id, columns, "id")
+    if id_column.lower() in recipe.PREDICTION_COLUMNS:
+        raise SegqlError(
+            f"id column {id_column!r} has the name of a prediction column, which would take its "
+            f"place; accepted: another name than {', '.join(recipe.PREDICTION_COLUMNS)}"
+        )
     reserved = [name for name in columns if name.lower().startswith(sql.SCRATCH)]
     if reserved:
         raise SegqlError(f"column {reserved[0]!r}: names that start with {sql.SCRATCH} are taken")

@@ -9,9 +9,9 @@ import duckdb
 from segql import schema
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
-from segql.functions.macros import dropped_macros, scalar_expressions
+from segql.functions.macros import dropped_macros, publish_statements, scalar_expressions
 from segql.model import Model
-from segql.registry import Registry, publish_statements
+from segql.registry import Registry
 
 
 def use_version(con: duckdb.DuckDBPyConnection, name: str, version: int) -> Model:
@@ -99,11 +99,25 @@ def drop(con: duckdb.DuckDBPyConnection, name: str, version: int | None = None) 
                 f"{accepted + ', or ' if accepted else ''}drop the whole model"
             )
         gone = list(found) if version is None else [version]
+        kept = [] if version is None else _keys(engine, name, version)
         _delete(engine, name, gone)
+        if version is None:
+            engine.run("delete from segql.retired where model_name = ?", [name])
+        for key in kept:
+            engine.run("insert into segql.retired values (?, ?, ?)", [name, version, key])
         for statement in dropped_macros(name, gone, current=version is None):
             engine.run(statement)
         registry.announce()
     return gone
+
+
+def _keys(engine: DuckDBEngine, name: str, version: int) -> list[str]:
+    """Segment keys of a version: no later one may give them to other customers."""
+    rows = engine.rows(
+        "select segment_key from segql.segments where model_name = ? and model_version = ?",
+        [name, version],
+    )
+    return [row[0] for row in rows]
 
 
 def _delete(engine: DuckDBEngine, name: str, versions: list[int]) -> None:

@@ -6,9 +6,9 @@ all_customer_segments as (
 
 ),
 
-segment_names as (
+named_segments as (
 
-    select * from {{ ref('segment_names') }}
+    select * from {{ ref('named_segments') }}
 
 ),
 
@@ -18,15 +18,15 @@ joined as (
         all_customer_segments.customer_id,
         all_customer_segments.segment_id,
         all_customer_segments.segment_key,
-        segment_names.segment_name,
+        named_segments.segment_name,
         all_customer_segments.distance,
         all_customer_segments.next_segment_id,
         all_customer_segments.confidence,
         all_customer_segments.model_version,
         all_customer_segments.as_of_date
     from all_customer_segments
-    left join segment_names
-        on all_customer_segments.segment_key = segment_names.segment_key
+    left join named_segments
+        on all_customer_segments.segment_key = named_segments.segment_key
 
 )
 

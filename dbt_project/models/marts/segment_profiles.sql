@@ -6,9 +6,9 @@ segment_feature_profiles as (
 
 ),
 
-segment_names as (
+named_segments as (
 
-    select * from {{ ref('segment_names') }}
+    select * from {{ ref('named_segments') }}
 
 ),
 
@@ -22,7 +22,7 @@ joined as (
 
     select
         segment_feature_profiles.segment_key,
-        segment_names.segment_name,
+        named_segments.segment_name,
         segment_feature_profiles.feature,
         segment_feature_profiles.customers,
         segment_feature_profiles.mean,
@@ -31,8 +31,8 @@ joined as (
         segment_feature_profiles.z_score,
         coalesce(trust_by_segment.verdict, 'not measured') as trust
     from segment_feature_profiles
-    left join segment_names
-        on segment_feature_profiles.segment_key = segment_names.segment_key
+    left join named_segments
+        on segment_feature_profiles.segment_key = named_segments.segment_key
     left join trust_by_segment
         on segment_feature_profiles.segment_key = trust_by_segment.segment_key
     order by

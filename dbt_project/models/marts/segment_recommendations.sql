@@ -6,9 +6,9 @@ segment_summary as (
 
 ),
 
-segment_names as (
+named_segments as (
 
-    select * from {{ ref('segment_names') }}
+    select * from {{ ref('named_segments') }}
 
 ),
 
@@ -23,7 +23,7 @@ joined as (
     select
         segment_summary.segment_key,
         segment_summary.segment_name,
-        segment_names.archetype,
+        named_segments.archetype,
         segment_summary.customers,
         playbook.action,
         playbook.offer_style,
@@ -31,10 +31,10 @@ joined as (
         playbook.measure,
         segment_summary.trust
     from segment_summary
-    left join segment_names
-        on segment_summary.segment_key = segment_names.segment_key
+    left join named_segments
+        on segment_summary.segment_key = named_segments.segment_key
     left join playbook
-        on segment_names.archetype = playbook.archetype
+        on named_segments.archetype = playbook.archetype
 
 )
 

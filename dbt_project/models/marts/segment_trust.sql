@@ -12,9 +12,9 @@ customer_segments as (
 
 ),
 
-segment_names as (
+named_segments as (
 
-    select * from {{ ref('segment_names') }}
+    select * from {{ ref('named_segments') }}
 
 ),
 
@@ -33,7 +33,7 @@ compared as (
 
     select
         trust_by_segment.* exclude (customers, share),
-        segment_names.segment_name,
+        named_segments.segment_name,
         trust_by_segment.share as fitted_share,
         coalesce(counted.customers, 0) as customers,
         sum(coalesce(counted.customers, 0)) over () as all_customers,
@@ -41,8 +41,8 @@ compared as (
     from trust_by_segment
     left join counted
         on trust_by_segment.segment_key = counted.segment_key
-    left join segment_names
-        on trust_by_segment.segment_key = segment_names.segment_key
+    left join named_segments
+        on trust_by_segment.segment_key = named_segments.segment_key
 
 ),
 

@@ -145,8 +145,10 @@ class DuckDBEngine:
     def _known_relations(self) -> str:
         rows = self.rows(
             "select schema_name || '.' || name from ("
-            "select schema_name, table_name as name from duckdb_tables() union all "
-            "select schema_name, view_name from duckdb_views() where not internal"
+            "select schema_name, table_name as name from duckdb_tables() "
+            "where database_name = current_database() union all "
+            "select schema_name, view_name from duckdb_views() "
+            "where not internal and database_name = current_database()"
             ") where schema_name <> 'segql' order by 1 limit 12"
         )
         return f" (there are: {', '.join(row[0] for row in rows)})" if rows else ""

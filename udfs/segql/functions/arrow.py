@@ -123,7 +123,7 @@ class Lists:
 
 def numbers(items: Any) -> Matrix:
     """Read numbers as doubles, NULL as NaN."""
-    values = items.cast(pa.float64()).to_numpy(zero_copy_only=False)
+    values = items.cast(pa.float64(), safe=False).to_numpy(zero_copy_only=False)
     return np.asarray(values, dtype=np.float64)
 
 

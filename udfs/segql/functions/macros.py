@@ -5,7 +5,7 @@ from __future__ import annotations
 from sqlglot import exp
 
 from segql import sql
-from segql.features import SOURCE, NumberFeature
+from segql.features import SOURCE
 from segql.functions.shared_macros import RELATION, in_use
 from segql.model import INPUT, Model
 from segql.recipe import PREDICTION_COLUMNS
@@ -137,15 +137,23 @@ def scalar_expressions(model: Model) -> dict[str, str]:
 
 def _scalar(model: Model, suffix: str, expression: str) -> str:
     parameters = ", ".join(
-        f"{sql.text(exp.to_identifier(feature.name, quoted=True))} {_parameter_type(feature)} "
-        ":= null"
+        f"{sql.text(exp.to_identifier(feature.name, quoted=True))} := null"
         for feature in model.recipe.features
     )
+    # Without types, which files of DuckDB 1.x's own default do not keep: the text casts.
     name = macro_name(str(model.name), suffix)
     return f"create or replace macro {name}({parameters}) as ({expression})"
 
 
-def _parameter_type(feature: object) -> str:
-    if isinstance(feature, NumberFeature) and feature.encoding is None:
-        return "boolean" if feature.kind == "boolean" else "double"
-    return "varchar"
+def publish_statements(model: Model, scalars: dict[str, str], mark: str) -> list[str]:
+    """Statements that make a version the current one: run together, in one transaction.
+
+    dbt runs them in the transaction that swaps the relation; a fit from Python in its own.
+    """
+    name = sql.text(sql.string(str(model.name)))
+    return [
+        *model_macros(model, scalars, mark),
+        f"update segql.models set is_current = (model_version = {model.version}), "
+        f"is_published = (is_published or model_version = {model.version}) "
+        f"where model_name = {name}",
+    ]

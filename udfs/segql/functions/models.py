@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-import threading
 import uuid
-import weakref
 from collections.abc import Callable, Mapping
-from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from decimal import Decimal
 from typing import TYPE_CHECKING, Any
@@ -18,12 +15,11 @@ from segql import sql
 from segql.errors import SegqlError, unknown
 from segql.functions.arrow import sql_type
 from segql.functions.declared import Declared
+from segql.functions.doors import Answer, Doors, Place
 from segql.functions.session import create
 from segql.metrics import METRICS
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from segql.model import Model
 
 FITTED = pa.struct(
@@ -55,115 +51,6 @@ FIT_OPTIONS = {
 }
 
 
-#: What a function gives back: the fields of its struct, or NULL.
-Answer = dict[str, Any] | None
-#: Answers that are remembered for their transactions.
-REMEMBERED = 256
-
-
-@dataclass(frozen=True)
-class Place:
-    """Where a call comes from, as the macro says: database, schema and transaction."""
-
-    database: str
-    schema: str
-    transaction: int
-
-
-class Doors:
-    """The connections to one database that have registered segql.
-
-    They are held weakly: a function that kept one alive would keep its file open.
-    """
-
-    def __init__(self) -> None:
-        self.held: list[weakref.ref[duckdb.DuckDBPyConnection]] = []
-        self.locks: dict[str, threading.RLock] = {}
-        self.answers: dict[tuple[int, str], tuple[str, Answer]] = {}
-
-    def add(self, con: duckdb.DuckDBPyConnection) -> None:
-        """Let a connection stand in when those before it are closed."""
-        alive = [(ref, ref()) for ref in self.held]
-        self.held = [ref for ref, known in alive if known is not None and known is not con]
-        self.held.append(weakref.ref(con))
-
-    def once(
-        self, place: Place | None, subject: str, request: str, work: Callable[[], Answer]
-    ) -> Answer:
-        """Do what a transaction asks about a model once, however often the planner calls for it.
-
-        ``unnest`` of a struct calls a function for each field, and a query for each row and on
-        several threads.
-
-        Parameters
-        ----------
-        place : Place, optional
-        subject : str
-            Calls about the same model wait for each other.
-        request : str
-            What is asked; the last answer about the subject is given again for the same.
-        work : callable
-        """
-        with self.locks.setdefault(subject, threading.RLock()):
-            if place is None:
-                return work()
-            key = place.transaction, subject
-            last = self.answers.get(key)
-            if last is None or last[0] != request:
-                last = request, work()
-                self.answers[key] = last
-                while len(self.answers) > REMEMBERED:
-                    self.answers.pop(next(iter(self.answers)), None)
-            return last[1]
-
-    @contextmanager
-    def cursor(self, name: str, place: Place | None) -> Iterator[duckdb.DuckDBPyConnection]:
-        """Open a cursor: statements on the connection that is calling would wait for themselves.
-
-        Parameters
-        ----------
-        name : str
-            The function that asks, for the error.
-        place : Place, optional
-            What the caller uses; a cursor that has not registered segql does not say.
-        """
-        own = self._open()
-        if own is None:
-            raise SegqlError(
-                f"{name}: the connection that registered segql is closed; accepted: call "
-                "segql.register(con) on one that is open"
-            )
-        try:
-            if place is None:
-                _check_one_database(name, own)
-            else:
-                used = (sql.text(sql.column(item)) for item in (place.database, place.schema))
-                own.execute("use " + ".".join(used))
-            yield own
-        finally:
-            own.close()
-
-    def _open(self) -> duckdb.DuckDBPyConnection | None:
-        for ref in self.held:
-            con = ref()
-            with suppress(duckdb.ConnectionException):
-                if con is not None:
-                    return con.cursor()
-        return None
-
-
-def _check_one_database(name: str, con: duckdb.DuckDBPyConnection) -> None:
-    found = con.execute(
-        "select database_name from duckdb_databases() where not internal order by 1"
-    ).fetchall()
-    if len(found) > 1:
-        raise SegqlError(
-            f"{name}: this connection has not registered segql, so that it does not say which "
-            f"database it uses ({', '.join(row[0] for row in found)}); accepted: call "
-            "segql.register(con) on it"
-        )
-
-
 @dataclass(frozen=True)
 class ModelFunction:
     """A function that works on a connection of its own to the same database.
@@ -179,6 +66,8 @@ class ModelFunction:
         A statement that runs on the reference page's shop.
     work : callable
         Called with a connection and the arguments.
+    volatile : bool
+        It changes something: DuckDB calls it once a row, and not to plan.
     """
 
     name: str
@@ -198,6 +87,7 @@ class ModelFunction:
     def macro(self) -> str:
         """Statement of a macro that also says where it is called from."""
         named = [item.split(" := ")[0] for item in self.parameters]
+        # No sub-query may stand here: DuckDB cannot copy one, as unnest asks it to.
         place = "current_database(), current_schema(), txid_current()"
         return (
             f"create or replace temp macro {self.name}({', '.join(self.parameters)}) as "
@@ -244,7 +134,7 @@ class ModelFunction:
 
 def _split(given: list[Any], most: int) -> tuple[list[Any], Place | None]:
     """Tell the arguments from what the macro adds."""
-    if len(given) == most + 3:
+    if len(given) == most + len(Place.__dataclass_fields__):
         return given[:most], Place(*given[most:])
     return given, None
 
@@ -274,7 +164,7 @@ def _fit(con: duckdb.DuckDBPyConnection, name: Any, relation: Any, options: Any 
         raise SegqlError(
             f"segql_fit: options got {options!r}; accepted: a struct such as {{id: 'customer_id'}}"
         )
-    asked = options or {}
+    asked = {option.lower(): value for option, value in (options or {}).items()}
     for option in asked:
         if option not in FIT_OPTIONS:
             raise SegqlError(f"segql_fit: {unknown('option', option, FIT_OPTIONS)}")
@@ -333,8 +223,9 @@ MODEL_FUNCTIONS: tuple[ModelFunction, ...] = (
         "segql_fit",
         ("name", "relation", "options := null"),
         FITTED,
-        "Learn a segmentation of a relation and store it under a name; the same name, rows and "
-        "options return what is stored.",
+        "Learn a segmentation of a relation and store it under a name; with the rows and options "
+        "of the current version it returns that one. It reads what is committed, on a connection "
+        "of its own: it sees no temporary table and nothing that is not committed.",
         "select segql_fit('customers', 'customer_features', {id: 'customer_id', k: 3}).k as k",
         _fit,
     ),

@@ -16,7 +16,7 @@ SCHEMA_VERSION = 5
 KNOWN_MODELS, KNOWN_VERSIONS = "segql.known_models", "segql.known_versions"
 
 #: A macro whose value no other database has.
-MARK = "registry_mark"
+MARK = "use_the_database_first"
 _NAMES = f"enum_range(null::{KNOWN_MODELS})::varchar[]"
 _NUMBERED = f"enum_range(null::{KNOWN_VERSIONS})::varchar[]"
 _QUOTED = """replace(model, '"', '""')"""
@@ -175,6 +175,7 @@ LONG_TABLES: dict[str, str] = {
     "principal_component_info": "Variance of each principal component.",
     "trials": "Each k that was tried: its figures, which one was chosen, and why.",
     "training_info": "Iterations of the chosen fit.",
+    "rules": "Each segment as a plain rule, and how much of it the rule covers, how precisely.",
     "diagnostics": "Figures of the algorithm, each with what it says.",
     "dendrogram": "Merges of a hierarchical model, as scipy's linkage table.",
     "k_distances": "The curve whose knee is eps, of a density model.",
@@ -199,6 +200,8 @@ EXAMPLES: dict[str, str] = {
     "chosen from segql.trials('customers')",
     "training_info": "select phase, iteration, round(loss, 2) as loss "
     "from segql.training_info('customers') limit 3",
+    "rules": "select segment_key, rule, round(coverage, 2) as coverage, "
+    'round("precision", 2) as "precision" from segql.rules(\'customers\')',
     "diagnostics": "select diagnostic, round(numerical_value, 2) as numerical_value "
     "from segql.diagnostics('tree')",
     "dendrogram": 'select merge, "left", "right", round(height, 2) as height, size '

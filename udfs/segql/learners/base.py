@@ -26,9 +26,9 @@ from segql.gap import finds_one_segment
 from segql.kept import kept_of
 from segql.labelled import LabelledRows, labelled, told
 from segql.metrics import ExactFigures, exact_figures, segment_sums
-from segql.model import Iteration
 from segql.progress import Report
 from segql.recipe import Recipe
+from segql.segments import Iteration
 from segql.selection import Trial
 from segql.space import Matrix, Space
 from segql.training import Input, Request

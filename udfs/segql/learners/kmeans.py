@@ -19,7 +19,7 @@ from segql.errors import SegqlError
 from segql.gap import finds_one_segment
 from segql.learners.base import Learned, Training
 from segql.metrics import exact_figures
-from segql.model import Iteration
+from segql.segments import Iteration
 from segql.selection import Trial, parse_k
 from segql.training import Request, aliased
 

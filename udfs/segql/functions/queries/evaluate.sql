@@ -1,17 +1,27 @@
 -- Figures of a segmentation on `scored_rows`: closed forms, so that no two rows are compared.
 -- The mean squared distance of x to a segment is |x - mean|^2 + the segment's deviation.
-with members as not materialized (
+-- Rows are scored once: the text of a wide model costs more to plan than its rows to keep.
+with told as materialized (
     select
         segment_id,
         distance,
         _sq_point as point
     from scored_rows
+    where segment_id is not null
+),
+
+members as (
+    select
+        segment_id,
+        distance,
+        point
+    from told
     where segment_id > 0
 ),
 
 noise as (
     select count(*) as size
-    from scored_rows
+    from told
     where segment_id = 0
 ),
 
