@@ -19,7 +19,7 @@ from segql.functions.macros import (
     score_select,
     version_macros,
 )
-from segql.functions.shared_macros import SCHEMA_VERSION, known_types
+from segql.functions.shared_macros import known_types
 from segql.kept import CELLS, KeptCells
 from segql.long_rows import (
     component_info_rows,
@@ -164,8 +164,6 @@ class Registry:
             raise UnknownModelError(f"model {name!r}: {unknown('version', version, known)}")
         number, reason, state, options, relation, seed, *metrics = row
         arguments: list[Any] = [name, number]
-        # An older segql has left fewer columns and tables; the next fit brings them up to date.
-        is_old = schema.version(self.engine) != SCHEMA_VERSION
 
         def rows(table: str, columns: str, order: str) -> list[tuple[Any, ...]]:
             return self.engine.rows(
@@ -174,6 +172,7 @@ class Registry:
                 arguments,
             )
 
+        # An older segql has left fewer columns and tables; the next fit brings them up to date.
         columns = self.engine.columns(exp.to_table("segql.segments"))
         later = ", ".join(
             column if column in columns else f"null as {column}"
@@ -205,9 +204,10 @@ class Registry:
             )
         ]
         diagnostics, rules = {}, []
-        if not is_old:
+        if schema.has_table(self.engine, "diagnostics"):
             named = rows("diagnostics", "diagnostic, numerical_value, description", "diagnostic")
             diagnostics = {key: (value, text) for key, value, text in named}
+        if schema.has_table(self.engine, "rules"):
             found = rows("rules", f"rule is not null, {RULE_COLUMNS}", "place")
             rules = [SegmentRule(*item) for is_rule, *item in found if is_rule]
         return Model(

@@ -60,7 +60,7 @@ select
     segment_key,
     coalesce(segment_name, segment_key) as segment_name,
     cast(customers as bigint) as customers,
-    cast(customers as double) / nullif(cast(all_customers as double), 0) as share,
+    cast(customers as double) / nullif(cast(all_customers as double), 0) as share,  -- noqa: RF04
     fitted_share,
     round((actual_share - expected_share) * ln(actual_share / expected_share), 6) as share_drift,
     jaccard,
