@@ -28,7 +28,8 @@ MARTS = {
     ],
     "segment_summary": [
         "segment_key", "segment_name", "customers", "share", "orders", "revenue",
-        "revenue_share", "average_order_value", "days_since_last_order", "trust",
+        "revenue_share", "average_order_value", "days_since_last_order", "rule",
+        "rule_coverage", "rule_precision", "trust",
     ],
     "segment_profiles": [
         "segment_key", "segment_name", "feature", "customers", "mean", "overall_mean",
