@@ -255,7 +255,7 @@ def print_summary(database: Path) -> None:
     with duckdb.connect(str(database), read_only=True) as connection:
         rows = connection.execute(
             "select segment_key, segment_name, customers, share, orders, revenue, revenue_share,"
-            " average_order_value, days_since_last_order"
+            " average_order_value, days_since_last_order, trust"
             " from marts.segment_summary order by customers desc, segment_key"
         ).fetchall()
         call = scoring_call(connection)
@@ -273,7 +273,8 @@ def print_summary(database: Path) -> None:
         "days since order",
     ):
         table.add_column(heading, justify="right")
-    for key, name, customers, share, orders, revenue, revenue_share, value, days in rows:
+    table.add_column("trust", overflow="fold")
+    for key, name, customers, share, orders, revenue, revenue_share, value, days, trust in rows:
         table.add_row(
             key,
             name,
@@ -284,6 +285,7 @@ def print_summary(database: Path) -> None:
             "" if revenue_share is None else f"{revenue_share:.1%}",
             "" if value is None else f"{value:,.2f}",
             "" if days is None else f"{days:,.0f}",
+            trust,
         )
     console = Console(width=None if sys.stdout.isatty() else 140)
     console.print(table)

@@ -41,6 +41,9 @@ def calls(long_tables: list[str]) -> dict[str, str]:
         found |= _over_rows(model)
     found |= _over_rows("customers", ", version := 1")
     found["evaluate stored"] = f"select n, {_FIGURES} from segql.evaluate('customers')"
+    for model in MODELS:
+        found[f"trust {model}"] = f"from segql.trust('{model}')"
+    found["trust version"] = "from segql.trust('customers', version := 1)"
     for table in long_tables:
         for model in MODELS:
             found[f"{table} {model}"] = f"from segql.{table}('{model}')"

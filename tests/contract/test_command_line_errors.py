@@ -91,7 +91,7 @@ FIT = ("fit", "m", "t", "--id", "customer_id")
             ("export", "m", "--dialect", "BigQuery"),
             "unknown dialect 'BigQuery'; did you mean 'bigq",
         ),
-        (("export", "m", "--form", "x"), "unknown form 'x' (accepted: query, expression)"),
+        (("export", "m", "--form", "x"), "unknown form 'x' (accepted: query, expression, rules)"),
         (("drop", "nope"), "unknown model 'nope' (accepted: m)"),
         (("drop", "m", "--version", "9"), "model 'm': unknown version '9' (accepted: 1, 2)"),
         (("drop", "m", "--version", "2", "--yes"), "version 2 is the current one of model 'm'"),

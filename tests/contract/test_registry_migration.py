@@ -189,6 +189,44 @@ def test_the_next_change_migrates(shop_file: Path, change: str, joined: bool) ->
             con.execute("from segql.segments('nope')")
 
 
+def make_version_4(con: duckdb.DuckDBPyConnection) -> None:
+    """Turn a registry into what schema version 4 was: nothing of trust."""
+    con.execute("drop macro table segql.trust; alter table segql.segments drop column jaccard")
+    for column in ("previous_version", "ari_to_previous", "caps"):
+        con.execute(f"alter table segql.models drop column {column}")
+    con.execute("delete from segql.diagnostics where starts_with(diagnostic, 'bootstrap')")
+    con.execute("update segql.registry_info set schema_version = 4")
+
+
+def test_what_version_4_did_not_measure(con: duckdb.DuckDBPyConnection) -> None:
+    make_models(con)
+    expected = {
+        call: rows for call, rows in answers(con).items() if not call.startswith(("segm", "diag"))
+    }
+    make_version_4(con)
+    before = registry_picture(con)
+    old = segql.trust(con, "m", version=1)
+    assert set(old["verdict"]) == {"not measured"}
+    assert old["is_trusted"].isna().all()
+    assert old["reason"][0].endswith("a refit measures it.")
+    model = segql.load(con, 'd "x"')
+    assert [item.jaccard for item in model.segments] == [None] * len(model.segments)
+    assert "eps" in model.diagnostics
+    assert registry_picture(con) == before
+    segql.fit(con, "t", id="id", name="new", k=2, features=["a"])
+    assert {call: rows for call, rows in answers(con).items() if call in expected} == expected
+    for version in (1, 2):
+        rows = con.execute(f"from segql.trust('m', version := {version})").df()
+        assert set(rows["verdict"]) == {"not measured"}
+    geometry = "select count(*) from segql.geometry where model_name = 'm' and model_version = 2"
+    assert con.execute(geometry).fetchall() == [(4,)]
+    segql.fit(con, "t", id="id", name="m", k=4, features=["a", "b"])
+    [(measured, previous)] = con.execute(
+        "select count(jaccard), max(previous_version) from segql.trust('m')"
+    ).fetchall()
+    assert (measured, previous) == (4, 2)
+
+
 def test_reading_migrates_nothing(con: duckdb.DuckDBPyConnection) -> None:
     make_models(con)
     make_version_3(con)

@@ -120,6 +120,13 @@ def test_options_as_a_map(shop: duckdb.DuckDBPyConnection) -> None:
 # -- what is stored is found -------------------------------------------------------------------
 
 
+def test_options_in_any_case(shop: duckdb.DuckDBPyConnection) -> None:
+    # duckdb's struct fields have no case
+    small = fit(shop, "m", "k: 4, seed: 7")
+    large = fit(shop, "m", "K: 4, Seed: 7")
+    assert large["version"] == small["version"]
+
+
 def test_equal_requests_find_the_stored_version(shop: duckdb.DuckDBPyConnection) -> None:
     assert fit(shop, "m")["is_new"]
     before = registry_picture(shop)

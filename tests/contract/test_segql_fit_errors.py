@@ -79,7 +79,6 @@ SAMPLES = "min_samples got {}; accepted: a whole number of at least 1, or None"
         ("refit: 'yes'", "segql_fit: refit got 'yes'; accepted: true or false"),
         ("refit: 1", "segql_fit: refit got 1; accepted: true or false"),
         ("sead: 4", "segql_fit: unknown option 'sead'; did you mean 'seed'? (accepted: id, feat"),
-        ("K: 4", "segql_fit: unknown option 'K'; did you mean 'k'?"),
         ("publish: true", "segql_fit: unknown option 'publish'"),
     ],
 )

@@ -29,16 +29,23 @@ MARTS = {
     "segment_summary": [
         "segment_key", "segment_name", "customers", "share", "orders", "revenue",
         "revenue_share", "average_order_value", "days_since_last_order", "rule",
-        "rule_coverage", "rule_precision",
+        "rule_coverage", "rule_precision", "trust",
     ],
     "segment_profiles": [
         "segment_key", "segment_name", "feature", "customers", "mean", "overall_mean",
-        "index_100", "z_score",
+        "index_100", "z_score", "trust",
     ],
     "segment_recommendations": [
         "segment_key", "segment_name", "archetype", "customers", "action", "offer_style",
-        "channel", "measure",
+        "channel", "measure", "trust",
     ],
+    "segment_trust": [
+        "segment_key", "segment_name", "customers", "share", "fitted_share", "share_drift",
+        "jaccard", "verdict", "is_trusted", "silhouette", "reason", "model_version",
+        "prefers_one", "noise_share", "previous_version", "ari_to_previous", "refit_moved",
+        "bootstraps", "bootstrap_rows", "sample_rows", "input_rows", "caps",
+    ],
+    "segment_readiness": ["kind", "name", "value", "bound", "is_met", "reason"],
     "data_quality": ["source", "reason", "is_flag", "order_lines", "amount"],
     "rfm_cut_points": [
         "version", "is_current", "dimension", "score", "from_value", "to_value", "method",

@@ -8,6 +8,7 @@ from segql.functions import register
 from segql.lifecycle import evaluate, export, fit, load, models, predict
 from segql.model import Model
 from segql.upkeep import drop, use_version
+from segql.verdicts import trust
 
 __all__ = [
     "Model",
@@ -22,5 +23,6 @@ __all__ = [
     "models",
     "predict",
     "register",
+    "trust",
     "use_version",
 ]

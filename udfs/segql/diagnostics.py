@@ -216,12 +216,17 @@ def stability(points: Points, centroids: Matrix, seed: int) -> NDArray[np.float6
         return _stability(points, centroids, np.random.default_rng([seed, len(centroids), 7]), seed)
 
 
+def bootstrap_rows(points: Points) -> int:
+    """Rows that the bootstraps of k-means draw from."""
+    return min(BOOTSTRAP_POINTS, max(points.distinct, int(min(points.weights.sum(), 1e9))))
+
+
 def _stability(
     points: Points, centroids: Matrix, rng: np.random.Generator, seed: int
 ) -> NDArray[np.float64]:
     k = len(centroids)
     share = points.weights / points.weights.sum()
-    size = min(BOOTSTRAP_POINTS, max(len(share), int(min(points.weights.sum(), 1e9))))
+    size = bootstrap_rows(points)
     if points.distinct <= size and np.all(points.weights == 1):
         sample = points.values
     else:
@@ -240,6 +245,25 @@ def _stability(
         either = both.sum(axis=1)[:, None] + both.sum(axis=0)[None, :] - both
         scores += (both / np.maximum(either, 1)).max(axis=1)
     return scores / BOOTSTRAPS
+
+
+def adjusted_rand(joint: Matrix) -> float:
+    """Adjusted Rand index (Hubert & Arabie 1985) of two labellings, from their contingency table.
+
+    Parameters
+    ----------
+    joint : ndarray of shape (labels of the first, labels of the second)
+        How many rows, or how much weight, each pair of labels has.
+    """
+    total = float(joint.sum())
+
+    def pairs(mass: Matrix) -> float:
+        return float((mass * (mass - 1.0)).sum()) / 2.0
+
+    together, rows, columns = pairs(joint), pairs(joint.sum(axis=1)), pairs(joint.sum(axis=0))
+    expected = rows * columns / max(total * (total - 1.0) / 2.0, 1e-300)
+    highest = (rows + columns) / 2.0
+    return 1.0 if highest == expected else (together - expected) / (highest - expected)
 
 
 def euclidean_silhouette(points: Problem, centroids: Matrix, seed: int) -> dict[str, float]:

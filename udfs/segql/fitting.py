@@ -10,6 +10,8 @@ import numpy as np
 
 from segql import coreset, distribution, keys
 from segql.assignment import NOISE
+from segql.bootstrap import Stability
+from segql.diagnostics import adjusted_rand
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
 from segql.functions.session import check_components
@@ -76,7 +78,7 @@ def learn_model(
         iterations=found.iterations,
         algorithm=request.algorithm,
         bins=bins,
-        diagnostics=found.diagnostics,
+        diagnostics=found.diagnostics | _bootstraps(found.stability),
         tree=found.tree,
         curve=found.curve,
         info={
@@ -106,6 +108,18 @@ def _project(statistics: Statistics, learned: Recipe, pca: Any) -> Projection | 
     return fit_projection(scaled, means, covariance.count, wanted)
 
 
+def _bootstraps(stability: Stability | None) -> dict[str, tuple[float, str]]:
+    if stability is None:
+        return {}
+    return {
+        "bootstraps": (
+            float(stability.bootstraps),
+            "How often rows were drawn and clustered anew for the Jaccard of each segment.",
+        ),
+        "bootstrap_rows": (float(stability.rows), "Rows that each bootstrap drew from."),
+    }
+
+
 def _segments(found: Learned) -> list[Segment]:
     figures = found.figures
     total = max(figures.metrics["n"], 1.0)
@@ -118,6 +132,7 @@ def _segments(found: Learned) -> list[Segment]:
             mean_squared_distance=float(figures.mean_squares[index]),
             silhouette=float(figures.silhouettes[index]),
             stability=None if found.stabilities is None else found.stabilities[index],
+            jaccard=None if found.stability is None else found.stability.jaccards[index],
         )
         for index, key in enumerate(keys.first_keys(len(figures.sizes)))
     ]
@@ -128,13 +143,19 @@ def _segments(found: Learned) -> list[Segment]:
 
 
 def keep_keys(engine: DuckDBEngine, registry: Registry, model: Model, data: Input) -> None:
-    """Match the segments of a refit to those of the current version."""
+    """Match the segments of a refit to those of the current version; say how far labels moved."""
     used = registry.keys_used(str(model.name))
     if data.previous is None:
         counts: Matrix = np.zeros((0, model.k))
         old: list[str] = []
     else:
-        counts = keys.contingency(engine, data.source, data.previous, model)
+        joint = keys.contingency(engine, data.source, data.previous, model)
+        model.info |= {
+            "previous_version": data.previous.version,
+            "ari_to_previous": adjusted_rand(joint),
+        }
+        # Noise is no segment that could go on.
+        counts = joint[1:, 1:]
         old = data.previous.keys
     named = keys.matched_keys(counts, old, used)
     model.segments = [item for item in model.segments if item.segment_id == 0] + [

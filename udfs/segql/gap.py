@@ -7,11 +7,15 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from segql.bootstrap import spread_sample
 from segql.clusterers.kmeans import Points, Problem, start_kmeans
 from segql.threads import one_thread
 
 #: Uniform reference sets, points of each, and k-means++ starts of each clustering.
 REFERENCES, SAMPLE, STARTS = 10, 1000, 2
+#: Segments that are compared with one whatever k is, the largest k that is, and the standard
+#: errors by which one must be beaten.
+ALWAYS_TRIED, MOST_TRIED, SURE = 10, 20, 3.0
 
 
 @dataclass(frozen=True)
@@ -30,16 +34,19 @@ class GapStatistic:
     points : Points
         The weighted points; at most a thousand are drawn from them.
     seed : int
+    is_turned : bool
+        Whether references fill the box along the principal axes, or that along the coordinates.
 
     Notes
     -----
-    Tibshirani, Walther & Hastie (2001), references uniform over the box along the principal
-    axes (their variant b). Data and references are clustered in the same way, from the same
-    number of starts, so that the search is no part of the difference.
+    Tibshirani, Walther & Hastie (2001), references uniform over a box (their variants b and a).
+    Data and references are clustered in the same way, from the same number of starts, so that
+    the search is no part of the difference.
     """
 
-    def __init__(self, points: Points, seed: int) -> None:
+    def __init__(self, points: Points, seed: int, *, is_turned: bool = True) -> None:
         self.seed = seed
+        self._is_turned = is_turned
         self._known: dict[int, Gap] = {}
         rng = np.random.default_rng([seed, 11])
         with one_thread():
@@ -52,7 +59,9 @@ class GapStatistic:
     def _reference(self, rng: np.random.Generator) -> Problem:
         x, w = self._data.x, self._data.w
         center = w @ x / w.sum()
-        axes = np.linalg.svd((x - center) * np.sqrt(w)[:, None], full_matrices=False)[2]
+        axes = np.eye(x.shape[1])
+        if self._is_turned:
+            axes = np.linalg.svd((x - center) * np.sqrt(w)[:, None], full_matrices=False)[2]
         turned = (x - center) @ axes.T
         low, high = turned.min(axis=0), turned.max(axis=0)
         drawn = rng.uniform(low, high, (int(w.sum()), len(low)))
@@ -76,10 +85,30 @@ class GapStatistic:
         return float(np.log(max(inertia, 1e-300)))
 
 
-def prefers_one_segment(one: Gap, others: Iterable[Gap]) -> bool:
-    """Whether no k tried beats one segment by more than its standard error.
+def prefers_one_segment(one: Gap, others: Iterable[Gap], errors: float = 1.0) -> bool:
+    """Whether no k tried beats one segment by more than its standard error, or several of them.
 
     The paper stops at the first k that its successor does not beat; clusters of clusters, whose
     gap dips before it rises, would stop it at one.
     """
-    return all(one.gap >= other.gap - other.error for other in others)
+    return all(one.gap >= other.gap - errors * other.error for other in others)
+
+
+def finds_one_segment(problem: Problem, k: int, seed: int) -> bool:
+    """Whether one segment is preferred to any other number, whatever algorithm found k.
+
+    From 2 to 10 segments, and k itself up to 20, must beat one by three standard errors: by a
+    single one, so many comparisons are often won by chance. The statistic's clusters are k-means'
+    own, so that it judges the rows and not an algorithm; the first number that beats one is
+    enough, and k is looked at first. References of both kinds must be beaten.
+    """
+    # No row twice: two in one place would be a cluster of their own.
+    points = Points(spread_sample(problem, SAMPLE, seed))
+    most = min(MOST_TRIED, points.distinct)
+    found = min(k, most)
+    ks = sorted({*range(2, min(ALWAYS_TRIED, most) + 1), found} - {1}, key=lambda n: n != found)
+    # A square lies askew in the box along its principal axes, an oblong in that along the others.
+    return any(
+        prefers_one_segment(gaps.of(1), map(gaps.of, ks), SURE)
+        for gaps in (GapStatistic(points, seed, is_turned=way) for way in (True, False))
+    )

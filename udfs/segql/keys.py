@@ -57,7 +57,8 @@ def contingency(engine: DuckDBEngine, source: exp.Expr, old: Model, new: Model) 
 
     Returns
     -------
-    ndarray of shape (old.k, new.k)
+    ndarray of shape (old.k + 1, new.k + 1)
+        By segment_id, 0 being noise; rows that either model cannot score are left out.
     """
     first = old.assignment.assigned(old.space.inputs(source))
     renamed = sql.layer(first, sql.alias(sql.scratch("segment"), f"{sql.SCRATCH}old"))
@@ -72,9 +73,8 @@ def contingency(engine: DuckDBEngine, source: exp.Expr, old: Model, new: Model) 
         .from_(second.subquery("new"))
         .group_by(sql.scratch("old"), sql.scratch("segment"))
     )
-    counts = np.zeros((old.k, new.k))
+    counts = np.zeros((old.k + 1, new.k + 1))
     for before, after, count in engine.rows(query):
-        # Neither noise nor what cannot be scored is a segment that could go on.
-        if before and after:
-            counts[int(before) - 1, int(after) - 1] = count
+        if before is not None and after is not None:
+            counts[int(before), int(after)] = count
     return counts

@@ -26,6 +26,7 @@ from segql.progress import progress
 from segql.registry import Registry
 from segql.rules import learn_rules
 from segql.training import Request, aliased, training_input
+from segql.verdicts import caps_of
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -166,6 +167,7 @@ def fitted(
             "as_of_date": data.as_of_date,
             "segql_version": _own_version(),
             "duckdb_version": duckdb.__version__,
+            "caps": caps_of(model, data.rows),
             "seconds": time.perf_counter() - started,
         }
         if request.name is not None:

@@ -137,3 +137,24 @@ def training_rows(model: Model) -> list[dict[str, Any]]:
         }
         for step in model.iterations
     ]
+
+
+def trial_rows(model: Model) -> list[dict[str, Any]]:
+    """Each k that was tried, the chosen one with its reason."""
+    return [
+        vars(trial)
+        | {
+            "is_elbow": trial.k == model.info.get("elbow"),
+            "chosen": trial.k == model.k,
+            "reason": model.reason if trial.k == model.k else None,
+        }
+        for trial in model.trials
+    ]
+
+
+def diagnostic_rows(model: Model) -> list[dict[str, Any]]:
+    """Figures of the algorithm, each with what it says."""
+    return [
+        {"diagnostic": name, "numerical_value": value, "description": text}
+        for name, (value, text) in model.diagnostics.items()
+    ]

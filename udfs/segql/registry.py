@@ -6,6 +6,8 @@ import json
 from itertools import groupby
 from typing import Any
 
+from sqlglot import exp
+
 from segql import schema, sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
@@ -17,16 +19,18 @@ from segql.functions.macros import (
     score_select,
     version_macros,
 )
-from segql.functions.shared_macros import SCHEMA_VERSION, known_types
+from segql.functions.shared_macros import known_types
 from segql.kept import CELLS, KeptCells
 from segql.long_rows import (
     component_info_rows,
     component_rows,
     curve_rows,
+    diagnostic_rows,
     geometry_rows,
     merge_rows,
     rule_rows,
     training_rows,
+    trial_rows,
 )
 from segql.metrics import METRICS
 from segql.model import Model, feature_rows
@@ -104,12 +108,15 @@ class Registry:
         for name, version, is_current in versions:
             model = self.load(name, version)
             key = {"model_name": name, "model_version": version}
-            self._insert_rows("geometry", [key | row for row in geometry_rows(model)])
-            self.engine.run(
-                "delete from segql.principal_components where model_name = ? and model_version = ?",
-                [name, version],
-            )
-            self._insert_rows("principal_components", [key | row for row in component_rows(model)])
+            for table, rows in (
+                ("geometry", geometry_rows),
+                ("principal_components", component_rows),
+            ):
+                self.engine.run(
+                    f"delete from segql.{table} where model_name = ? and model_version = ?",
+                    [name, version],
+                )
+                self._insert_rows(table, [key | row for row in rows(model)])
             statements = version_macros(model, mark)
             if is_current:
                 statements = model_macros(model, scalar_expressions(model), mark)
@@ -157,8 +164,6 @@ class Registry:
             raise UnknownModelError(f"model {name!r}: {unknown('version', version, known)}")
         number, reason, state, options, relation, seed, *metrics = row
         arguments: list[Any] = [name, number]
-        # An older segql has left fewer columns and tables; the next fit brings them up to date.
-        is_old = schema.version(self.engine) != SCHEMA_VERSION
 
         def rows(table: str, columns: str, order: str) -> list[tuple[Any, ...]]:
             return self.engine.rows(
@@ -167,13 +172,18 @@ class Registry:
                 arguments,
             )
 
-        stability = "null as stability" if is_old else "stability"
+        # An older segql has left fewer columns and tables; the next fit brings them up to date.
+        columns = self.engine.columns(exp.to_table("segql.segments"))
+        later = ", ".join(
+            column if column in columns else f"null as {column}"
+            for column in ("stability", "jaccard")
+        )
         segments = [
             Segment(*item)
             for item in rows(
                 "segments",
                 "segment_id, segment_key, customers, share, mean_squared_distance, silhouette, "
-                + stability,
+                + later,
                 "segment_id",
             )
         ]
@@ -194,9 +204,10 @@ class Registry:
             )
         ]
         diagnostics, rules = {}, []
-        if not is_old:
+        if schema.has_table(self.engine, "diagnostics"):
             named = rows("diagnostics", "diagnostic, numerical_value, description", "diagnostic")
             diagnostics = {key: (value, text) for key, value, text in named}
+        if schema.has_table(self.engine, "rules"):
             found = rows("rules", f"rule is not null, {RULE_COLUMNS}", "place")
             rules = [SegmentRule(*item) for is_rule, *item in found if is_rule]
         return Model(
@@ -350,26 +361,8 @@ class Registry:
         self._insert_rows(
             "principal_component_info", [key | row for row in component_info_rows(model)]
         )
-        self._insert_rows(
-            "trials",
-            [
-                key
-                | vars(trial)
-                | {
-                    "is_elbow": trial.k == info.get("elbow"),
-                    "chosen": trial.k == model.k,
-                    "reason": model.reason if trial.k == model.k else None,
-                }
-                for trial in model.trials
-            ],
-        )
-        self._insert_rows(
-            "diagnostics",
-            [
-                key | {"diagnostic": name, "numerical_value": value, "description": text}
-                for name, (value, text) in model.diagnostics.items()
-            ],
-        )
+        self._insert_rows("trials", [key | row for row in trial_rows(model)])
+        self._insert_rows("diagnostics", [key | row for row in diagnostic_rows(model)])
         self._insert_rows("geometry", [key | row for row in geometry_rows(model)])
         self._insert_rows("rules", [key | row for row in rule_rows(model)])
         self._insert_rows("dendrogram", [key | row for row in merge_rows(model)])

@@ -19,7 +19,10 @@ class Iteration:
 
 @dataclass(frozen=True)
 class Segment:
-    """One segment of one model version; number 0 is noise, which has no figures."""
+    """One segment of one model version; number 0 is noise, which has no figures.
+
+    ``jaccard`` is the mean bootstrap Jaccard, ``stability`` the algorithm's own figure.
+    """
 
     segment_id: int
     segment_key: str
@@ -28,6 +31,7 @@ class Segment:
     mean_squared_distance: float | None
     silhouette: float | None
     stability: float | None = None
+    jaccard: float | None = None
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,12 @@ named_segments as (
 
 ),
 
+trust_by_segment as (
+
+    select * from {{ ref('trust_by_segment') }}
+
+),
+
 joined as (
 
     select
@@ -22,10 +28,13 @@ joined as (
         segment_feature_profiles.mean,
         segment_feature_profiles.overall_mean,
         segment_feature_profiles.index_100,
-        segment_feature_profiles.z_score
+        segment_feature_profiles.z_score,
+        coalesce(trust_by_segment.verdict, 'not measured') as trust
     from segment_feature_profiles
     left join named_segments
         on segment_feature_profiles.segment_key = named_segments.segment_key
+    left join trust_by_segment
+        on segment_feature_profiles.segment_key = trust_by_segment.segment_key
     order by
         segment_feature_profiles.segment_key,
         segment_feature_profiles.feature_position

@@ -28,7 +28,8 @@ joined as (
         playbook.action,
         playbook.offer_style,
         playbook.channel,
-        playbook.measure
+        playbook.measure,
+        segment_summary.trust
     from segment_summary
     left join named_segments
         on segment_summary.segment_key = named_segments.segment_key

@@ -10,6 +10,12 @@ summary as (
 
 ),
 
+trust_by_segment as (
+
+    select * from {{ ref('trust_by_segment') }}
+
+),
+
 segment_rules as (
 
     select * from {{ ref('segment_rules') }}
@@ -30,10 +36,13 @@ joined as (
         summary.days_since_last_order,
         segment_rules.rule,
         segment_rules.coverage as rule_coverage,
-        segment_rules.precision as rule_precision
+        segment_rules.precision as rule_precision,
+        coalesce(trust_by_segment.verdict, 'not measured') as trust
     from summary
     left join segment_rules
         on summary.segment_key = segment_rules.segment_key
+    left join trust_by_segment
+        on summary.segment_key = trust_by_segment.segment_key
 
 )
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from importlib.resources import files
 
 from segql import sql
+from segql.functions.trust_macro import trust_body, trust_columns
 
 #: Changes with the shared macros and the registry tables.
 SCHEMA_VERSION = 5
@@ -151,6 +152,15 @@ def _anomalies() -> str:
     )
 
 
+def _trust() -> str:
+    """Text of the verdicts on the segments of the version."""
+    segments, body = (
+        _of_version("segments", trust_columns()),
+        sql.text(sql.string(") " + trust_body())),
+    )
+    return f"'with version_segments as (' || {segments} || {body}"
+
+
 _FIGURES = (
     "t.n, t.inertia, t.silhouette, t.davies_bouldin, t.calinski_harabasz, "
     "t.mean_squared_distance, t.noise_share"
@@ -240,6 +250,14 @@ TABLE_MACROS: tuple[TableMacro, ...] = (
         "select customer_id, segment_key, list_transform(top_feature_attributions, "
         "lambda a: a.feature || ' ' || round(a.attribution, 2)) as pulled_by "
         "from segql.explain('customers', 'new_customers')",
+    ),
+    TableMacro(
+        "trust",
+        ("model", "version := null"),
+        "How far each segment can be trusted: bootstrap Jaccard, the verdict, and why.",
+        _trust(),
+        "select segment_key, customers, round(jaccard, 2) as jaccard, verdict, is_trusted, reason "
+        "from segql.trust('customers')",
     ),
     *(
         TableMacro(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from numbers import Real
 from typing import Any
 
@@ -14,12 +14,16 @@ from sqlglot import exp
 
 from segql import sql
 from segql.assignment import Assignment, Scorer
+from segql.bootstrap import Refit, Stability, bootstrap_jaccards, spread_sample
 from segql.clusterers.k_distance import Curve
 from segql.clusterers.kmeans import Labels, Problem
 from segql.clusterers.linkage import Tree
 from segql.coreset import Coreset
+from segql.diagnostics import BOOTSTRAPS, adjusted_rand
 from segql.engines.duckdb import DuckDBEngine
 from segql.features import SOURCE
+from segql.gap import finds_one_segment
+from segql.kept import kept_of
 from segql.labelled import LabelledRows, labelled, told
 from segql.metrics import ExactFigures, exact_figures, segment_sums
 from segql.progress import Report
@@ -63,6 +67,8 @@ class Learned:
         Figures of this algorithm, each with the sentence that says what it is.
     stabilities : sequence of float, optional
         Of each segment, in segment_id order.
+    stability : Stability, optional
+        Bootstrap Jaccards.
     """
 
     assignment: Scorer
@@ -75,6 +81,7 @@ class Learned:
     stabilities: list[float | None] | None = None
     tree: Tree | None = None
     curve: Curve | None = None
+    stability: Stability | None = None
 
 
 @dataclass(frozen=True)
@@ -117,6 +124,37 @@ def measure(training: Training, assignment: Assignment) -> Measured:
     return Measured(figures, centroids, numbers)
 
 
+def with_trust(training: Training, learned: Learned, refit: Refit, most: int) -> Learned:
+    """Add the bootstrap Jaccards, and whether the gap statistic prefers one segment.
+
+    Parameters
+    ----------
+    training : Training
+    learned : Learned
+        Its assignment says to which segment, as finally numbered, a drawn row belongs.
+    refit : callable
+        The algorithm on drawn points.
+    most : int
+        Rows that are drawn from, at most.
+    """
+    seed, points = training.request.seed, training.points
+    kept, k = kept_of(learned.assignment), len(learned.assignment.centroids)
+    sample = spread_sample(points, most, seed)
+    assert kept is not None
+
+    def scorer(own: Space) -> Assignment:
+        return kept.assignment(own, np.zeros((k, own.size)))
+
+    labels = told(training.engine, sample, scorer) - 1
+    jaccards = bootstrap_jaccards(sample, labels, k, refit, seed)
+    prefers_one = finds_one_segment(points, k, seed)
+    return replace(
+        learned,
+        stability=Stability(jaccards, BOOTSTRAPS, len(sample)),
+        info=learned.info | {"prefers_one": prefers_one},
+    )
+
+
 def as_number(value: Any) -> float:
     """Read a number, NumPy's too; NaN for everything else, truth values among it."""
     if isinstance(value, bool | np.bool_) or not isinstance(value, Real):
@@ -134,15 +172,7 @@ def agreement(first: NDArray[np.intp], second: NDArray[np.intp], weights: Matrix
     width = int(b.max()) + 1
     both = np.bincount(a * width + b, weights=weights, minlength=(int(a.max()) + 1) * width)
     joint: Matrix = both.astype(np.float64).reshape(-1, width)
-    total = float(weights.sum())
-
-    def pairs(mass: Matrix) -> float:
-        return float((mass * (mass - 1.0)).sum()) / 2.0
-
-    together, rows, columns = pairs(joint), pairs(joint.sum(axis=1)), pairs(joint.sum(axis=0))
-    expected = rows * columns / max(total * (total - 1.0) / 2.0, 1e-300)
-    highest = (rows + columns) / 2.0
-    return 1.0 if highest == expected else (together - expected) / (highest - expected)
+    return adjusted_rand(joint)
 
 
 def agreement_in_sql(

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.spatial import cKDTree
 
+from segql.bootstrap import Refit
 from segql.cells import make_cells
 from segql.clusterers.dbscan import fit_dbscan
 from segql.clusterers.hdbscan import fit_hdbscan
@@ -19,7 +20,7 @@ from segql.clusterers.near_components import just_above
 from segql.errors import SegqlError
 from segql.grid import MOST_DIMENSIONS
 from segql.learners import cell_counts
-from segql.learners.base import Learned, Training, as_number, prepared_points
+from segql.learners.base import Learned, Training, as_number, prepared_points, with_trust
 from segql.learners.density_scoring import Clusters, Found, by_balls, by_cells
 
 #: Rows × coordinates that may be fetched (promise 2 of the design).
@@ -32,6 +33,8 @@ SMALLEST_SHARE = 0.01
 SMALLEST_EPS = 1e-100
 #: HDBSCAN's clusters are born at so many distances at most when cells score them.
 LEVELS = 24
+#: Rows that bootstraps of DBSCAN and of HDBSCAN draw from.
+DBSCAN_ROWS, HDBSCAN_ROWS = 5_000, 2_000
 #: More segments than this are no segments.
 MOST_SEGMENTS = 1_000
 
@@ -109,7 +112,8 @@ def learn_dbscan(training: Training) -> Learned:
         learned = by_cells(training, laid, clusters)
     else:
         learned = by_balls(training, _with_borders(points, labels, is_core, eps), clusters)
-    return replace(learned, info=drawn)
+    learned = replace(learned, info=drawn)
+    return with_trust(training, learned, _dbscan_again(training, eps, samples), DBSCAN_ROWS)
 
 
 def learn_hdbscan(training: Training) -> Learned:
@@ -146,7 +150,40 @@ def learn_hdbscan(training: Training) -> Learned:
     else:
         laid = make_cells(_levels(points, found.labels, found.births), points)
         learned = by_cells(training, laid, clusters, seen)
-    return replace(learned, info=drawn)
+    learned = replace(learned, info=drawn)
+    again = _hdbscan_again(samples, smallest, len(points))
+    return with_trust(training, learned, again, HDBSCAN_ROWS)
+
+
+def _dbscan_again(training: Training, eps: float, samples: int) -> Refit:
+    """DBSCAN of drawn rows, at the same density where they are fewer than all.
+
+    So many rows within eps are then so many within a wider eps: neighbours are too few to count
+    otherwise.
+    """
+    rows, width = training.data.rows, training.space.size
+
+    def refit(drawn: Matrix, counts: Matrix) -> Labels:
+        wanted = samples * min(1.0, float(counts.sum()) / rows)
+        least = max(round(wanted), min(samples, default_min_samples(0, width)))
+        reach = eps * (least / wanted) ** (1.0 / width)
+        found = fit_dbscan(drawn, reach, least, counts)
+        if not found.is_core.any():
+            return found.labels
+        return _with_borders(drawn, found.labels, found.is_core, reach).labels
+
+    return refit
+
+
+def _hdbscan_again(samples: int, smallest: int, rows: int) -> Refit:
+    """HDBSCAN of drawn rows, each once: repeated ones would be clusters of no extent."""
+
+    def refit(drawn: Matrix, counts: Matrix) -> Labels:
+        share = len(drawn) / rows
+        neighbours = min(samples, default_min_samples(len(drawn), drawn.shape[1]), len(drawn))
+        return fit_hdbscan(drawn, neighbours, max(neighbours, round(smallest * share), 2)).labels
+
+    return refit
 
 
 def _by_mass(labels: Labels, mass: Matrix) -> Labels:

@@ -12,7 +12,14 @@ from segql.clusterers.kmeans import Labels, Matrix, Points
 from segql.clusterers.linkage import LINKAGES, Tree, cophenetic_correlation, fit_tree
 from segql.diagnostics import BOOTSTRAPS, quality
 from segql.errors import SegqlError, unknown
-from segql.learners.base import Learned, Training, agreement_in_sql, as_number, measure
+from segql.learners.base import (
+    Learned,
+    Training,
+    agreement_in_sql,
+    as_number,
+    measure,
+    with_trust,
+)
 from segql.microclusters import Named, micro_clusters, name_segments, nearest_center
 from segql.named_points import NamedPoints
 from segql.selection import Trial, decide, find_elbow, parse_k
@@ -25,7 +32,7 @@ LEAVES_EXACT, LEAVES = 512, 128
 #: Micro-clusters that name the segments of all rows are fewer than the leaves when a quarter of
 #: them give this share of the weight the tree's own segment.
 ENOUGH = 0.99
-#: Leaves of a bootstrap.
+#: Leaves, or rows, of a bootstrap.
 BOOTSTRAP_LEAVES = 500
 
 
@@ -86,7 +93,11 @@ def learn(training: Training) -> Learned:
             "Micro-clusters in SQL: a customer takes the segment of the nearest.",
         ),
     }
-    return Learned(
+
+    def refit(drawn: Matrix, counts: Matrix) -> Labels:
+        return fit_tree(drawn, counts, request.linkage).cut(min(k, len(drawn)))
+
+    learned = Learned(
         assignment=assignment,
         figures=measured.figures,
         trials=trials,
@@ -95,6 +106,7 @@ def learn(training: Training) -> Learned:
         diagnostics={name: item for name, item in diagnostics.items() if np.isfinite(item[0])},
         tree=tree,
     )
+    return with_trust(training, learned, refit, BOOTSTRAP_LEAVES)
 
 
 def _named(

@@ -10,11 +10,13 @@ import numpy as np
 from sqlglot import exp
 
 from segql import coreset, sql
-from segql.clusterers.kmeans import Problem
+from segql.bootstrap import Stability
+from segql.clusterers.kmeans import Matrix, Points, Problem
 from segql.clusterers.polish import Polished, polish
-from segql.diagnostics import euclidean_silhouette
+from segql.diagnostics import BOOTSTRAPS, bootstrap_rows, euclidean_silhouette, stability
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
+from segql.gap import finds_one_segment
 from segql.learners.base import Learned, Training
 from segql.metrics import exact_figures
 from segql.segments import Iteration
@@ -50,14 +52,27 @@ def learn(training: Training) -> Learned:
     figures = exact_figures(
         engine, data.source, polished.assignment, space.bounds, data.rows, polished.sums
     )
+    k = len(polished.assignment.centroids)
+    # The trials compare one segment with the k that were asked for, be it a single one.
+    prefers_one = finds_one_segment(points, k, request.seed)
     return Learned(
         assignment=polished.assignment,
         figures=figures,
         trials=[Trial(**trial) for trial in result["trials"]],
         reason=result["reason"],
         iterations=_iterations(result["iterations"], polished),
-        info={"elbow": result["elbow"], "prefers_one": result["prefers_one"], **euclidean},
+        info={"elbow": result["elbow"], "prefers_one": prefers_one, **euclidean},
+        stability=_stability(points, polished.assignment.centroids, request.seed),
     )
+
+
+def _stability(problem: Problem, centroids: Matrix, seed: int) -> Stability:
+    """Bootstrap the segments as they are after the passes over all rows, in their own numbers."""
+    points = Points(problem.x, problem.w)
+    jaccards: list[float | None] = [1.0]
+    if len(centroids) > 1:
+        jaccards = [float(item) for item in stability(points, centroids, seed)]
+    return Stability(jaccards, BOOTSTRAPS, bootstrap_rows(points))
 
 
 def _cluster(engine: DuckDBEngine, table: exp.Table, request: Request) -> dict[str, Any]:

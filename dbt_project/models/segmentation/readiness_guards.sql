@@ -1,0 +1,1 @@
+{{ segql.readiness_guards(ref('customer_features')) }}

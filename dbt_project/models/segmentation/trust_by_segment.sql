@@ -1,0 +1,2 @@
+-- depends_on: {{ ref('kmeans_segments') }}
+{{ segql.segment_trust('customers') }}
