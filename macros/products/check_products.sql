@@ -10,10 +10,10 @@
             'category': options.category,
         }) -%}
     {%- endif -%}
+    {%- do segql.check_columns(macro, order_lines, {'product': options.product}) -%}
     {%- if execute and options.product is none -%}
         {%- do log('segql: ' ~ macro ~ ' has no rows: the option product is none', info=true) -%}
     {%- elif flags.WHICH in ['run', 'build'] and segql.relation_columns(order_lines) -%}
-        {%- do segql.check_columns(macro, order_lines, {'product': options.product}) -%}
         {%- set product = segql.quote_identifier(options.product) -%}
         {%- set found = run_query(
             'select 1 as one from ' ~ order_lines ~ ' as order_lines where ' ~ product

@@ -6,14 +6,15 @@
     segment has nothing to say.
 
     What keeps pairs from exploding: of a customer the last `max_basket` products count, and of the
-    products the `max_products` with most buyers. Weights are whole numbers of 2^-40, so that their
-    sums do not depend on the order.
+    products the `max_products` with most buyers. Weights are whole numbers of 2^-30, so that their
+    sums do not depend on the order, and the heaviest bears its product in the bits below: `lead` is
+    weight · 2^32 less the number of the product bought.
 -#}
 {% macro co_purchases(min_support, max_basket, max_products) -%}
 {%- set pseudo_buyers = 10 -%}
 {%- set pseudo_segment = 200 -%}
 {%- set overall_links = 30 -%}
-{%- set segment_links = 10 -%}
+{%- set segment_links = 20 -%}
 candidates as (
 
     select product_number
@@ -193,7 +194,8 @@ links as (
         related,
         buyers,
         segment_buyers,
-        cast(round(weight * 1099511627776e0) as bigint) as weight
+        cast(round(weight * 1073741824e0) as bigint) as weight,
+        cast(round(weight * 1073741824e0) as bigint) * 4294967296 - bought as lead
     from (
         select
             *,

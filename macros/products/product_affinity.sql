@@ -3,8 +3,8 @@
     counted in distinct buyers. index_100 is the segment's share of buyers over everybody's,
     shrunk towards 100 as if `shrinkage` average customers more were in the segment.
 
-    A product is distinctive when its q_value is at most `fdr` and `min_buyers` or more in the
-    segment bought it. The p-value asks how probable so many buyers in the segment are if the
+    A product is distinctive when its index is above 100, its q_value at most `fdr`, and at least
+    `min_buyers` customers of the segment bought it. The p-value asks how probable so many buyers in the segment are if the
     product's buyers were drawn blindly among customers who bought equally many products: a segment
     that buys more of everything has no distinctive product for that. Benjamini-Hochberg over all
     tests, those of products and segments with at least `min_buyers` buyers; no distinctive product
@@ -320,7 +320,9 @@ judged as (
         coalesce(
             adjusted.q_value <= {{ fdr }}
             and compared.buyers >= {{ min_buyers }}
-            and compared.buyers > compared.expected_buyers,
+            and compared.buyers > compared.expected_buyers
+            and 1e0 * compared.buyers * compared.all_buyers
+            > 1e0 * compared.segment_buyers * compared.overall_buyers,
             false
         ) as is_distinctive,
         row_number() over (

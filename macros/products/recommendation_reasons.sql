@@ -3,6 +3,16 @@
     that says why. The product named is the one of the customer's that weighs most.
 -#}
 {% macro recommendation_reasons(options) -%}
+traced as (
+
+    select
+        *,
+        cast(ceil(lead / 4294967296e0) as bigint) as weight,
+        cast(ceil(lead / 4294967296e0) as bigint) * 4294967296 - lead as bought
+    from kept
+
+),
+
 reasoned as (
 
     select
@@ -14,7 +24,7 @@ reasoned as (
             {%- if options.owned %}
             when kept.kind = 'before' then 'bought_before'
             {%- endif %}
-            when leads.segment_buyers >= {{ options.min_support }} then 'co_purchase'
+            when links.segment_buyers >= {{ options.min_support }} then 'co_purchase'
             when kept.kind = 'together' then 'co_purchase_all'
             when popularity.is_of_segment then 'popular_in_segment'
             else 'popular'
@@ -26,32 +36,32 @@ reasoned as (
                     'bought before, in ' || owned.orders
                     || case when owned.orders = 1 then ' order' else ' orders' end
             {%- endif %}
-            when leads.segment_buyers >= {{ options.min_support }}
+            when links.segment_buyers >= {{ options.min_support }}
                 then
                     'bought together with ' || lead_names.product_name || ' by '
-                    || leads.segment_buyers || ' customers of the same segment'
+                    || links.segment_buyers || ' customers of the same segment'
             when kept.kind = 'together'
                 then
                     'bought together with ' || lead_names.product_name || ' by '
-                    || leads.buyers || ' customers'
+                    || links.buyers || ' customers'
             when popularity.is_of_segment
                 then 'popular: bought by ' || popularity.buyers || ' customers of the same segment'
             else
                 'popular: bought by ' || popularity.overall_buyers
                 || case when popularity.overall_buyers = 1 then ' customer' else ' customers' end
         end as reason
-    from kept
+    from traced as kept
     inner join popularity
         on
             kept.segment_number = popularity.segment_number
             and kept.product_number = popularity.product_number
-    left join leads
+    left join links
         on
-            kept.customer_number = leads.customer_number
-            and kept.product_number = leads.product_number
-            and leads.place = 1
+            kept.segment_number = links.segment_number
+            and kept.bought = links.bought
+            and kept.product_number = links.related
     left join products as lead_products
-        on leads.bought = lead_products.product_number
+        on kept.bought = lead_products.product_number
     left join names as lead_names
         on lead_products.product_id = lead_names.product_id
     {%- if options.owned %}

@@ -80,7 +80,8 @@ scored as (
         baskets.customer_number,
         baskets.segment_number,
         links.related as product_number,
-        sum(links.weight) as weight
+        cast(sum(links.weight) as double) / 1073741824e0 as weight,
+        max(links.lead) as lead
     from baskets
     inner join links
         on
@@ -96,12 +97,13 @@ bought_together as (
         scored.customer_number,
         scored.segment_number,
         scored.product_number,
+        scored.lead,
         2 as tier,
-        cast(scored.weight as double) / 1099511627776e0 + 3 * popularity.share as score,
+        scored.weight + 3 * popularity.share as score,
         row_number() over (
             partition by scored.customer_number
             order by
-                cast(scored.weight as double) / 1099511627776e0 + 3 * popularity.share desc,
+                scored.weight + 3 * popularity.share desc,
                 scored.product_number
         ) as place
     from scored
@@ -123,6 +125,7 @@ together as (
         customer_number,
         segment_number,
         product_number,
+        lead,
         tier,
         score
     from bought_together
@@ -130,34 +133,59 @@ together as (
 
 ),
 
-popular as (
+-- The most popular products of the segment, as many more as the customer owns: some are left.
+spots as (
 
+    select
+        customer_number,
+        segment_number,
+        {{ options.per_customer }} + row_number() over (
+            partition by customer_number
+            order by product_number
+        ) as place
+    from owned
+    union all
     select
         customers.customer_number,
         customers.segment_number,
+        first_places.place
+    from customers
+    inner join popularity as first_places
+        on customers.segment_number = first_places.segment_number
+    where first_places.place <= {{ options.per_customer }}
+
+),
+
+popular as (
+
+    select
+        spots.customer_number,
+        spots.segment_number,
         popularity.product_number,
+        cast(null as bigint) as lead,
         2 as tier,
         3 * popularity.share as score
-    from customers
+    from spots
     inner join popularity
-        on customers.segment_number = popularity.segment_number
+        on
+            spots.segment_number = popularity.segment_number
+            and spots.place = popularity.place
     left join owned
         on
-            customers.customer_number = owned.customer_number
+            spots.customer_number = owned.customer_number
             and popularity.product_number = owned.product_number
     left join together
         on
-            customers.customer_number = together.customer_number
+            spots.customer_number = together.customer_number
             and popularity.product_number = together.product_number
     where
-        popularity.place <= {{ options.per_customer + 20 }}
-        and owned.customer_number is null
+        owned.customer_number is null
         and together.customer_number is null
 
 ),
 
 {% if options.owned -%}
-{{ segql.bought_before() }},
+{{ segql.bought_before(options.min_support) }},
 
 {% endif -%}
 candidate_rows as (
@@ -188,30 +216,6 @@ kept as (
 
     select * from chosen
     where place <= {{ options.per_customer }}
-
-),
-
-leads as (
-
-    select
-        kept.customer_number,
-        kept.product_number,
-        links.bought,
-        links.buyers,
-        links.segment_buyers,
-        row_number() over (
-            partition by kept.customer_number, kept.product_number
-            order by links.weight desc, links.bought
-        ) as place
-    from kept
-    inner join baskets
-        on kept.customer_number = baskets.customer_number
-    inner join links
-        on
-            kept.segment_number = links.segment_number
-            and baskets.product_number = links.bought
-            and kept.product_number = links.related
-    where kept.kind = 'together'
 
 ),
 

@@ -21,6 +21,29 @@ segment_summary as (
 
 ),
 
+ranked as (
+
+    select
+        *,
+        coalesce(distinctive_rank <= {{ var('products_per_segment') }}, false) as is_listed
+    from affinity
+
+),
+
+-- The distinctive ones, then the most bought of the others.
+parts as (
+
+    select
+        *,
+        case when is_listed then 1 else 3 end as part,
+        row_number() over (
+            partition by segment_key, is_listed
+            order by case when is_listed then distinctive_rank else popularity_rank end
+        ) as part_rank
+    from ranked
+
+),
+
 listed as (
 
     select
@@ -36,13 +59,11 @@ listed as (
         p_value,
         q_value,
         is_distinctive,
-        case when is_distinctive then 'distinctive' else 'popular' end as note,
-        case when is_distinctive then 1 else 3 end as part,
-        coalesce(distinctive_rank, popularity_rank) as part_rank
-    from affinity
-    where
-        distinctive_rank <= {{ var('products_per_segment') }}
-        or (not is_distinctive and popularity_rank <= {{ var('products_per_segment') }})
+        case when is_listed then 'distinctive' else 'popular' end as note,
+        part,
+        part_rank
+    from parts
+    where part_rank <= {{ var('products_per_segment') }}
 
 ),
 
