@@ -21,100 +21,33 @@ segment_summary as (
 
 ),
 
-ranked as (
+top_products as (
 
-    select
-        *,
-        coalesce(distinctive_rank <= {{ var('products_per_segment') }}, false) as is_listed
-    from affinity
-
-),
-
--- The distinctive ones, then the most bought of the others.
-parts as (
-
-    select
-        *,
-        case when is_listed then 1 else 3 end as part,
-        row_number() over (
-            partition by segment_key, is_listed
-            order by case when is_listed then distinctive_rank else popularity_rank end
-        ) as part_rank
-    from ranked
-
-),
-
-listed as (
-
-    select
-        segment_key,
-        product_id,
-        product_name,
-        category,
-        buyers,
-        segment_buyers,
-        share,
-        overall_share,
-        index_100,
-        p_value,
-        q_value,
-        is_distinctive,
-        case when is_listed then 'distinctive' else 'popular' end as note,
-        part,
-        part_rank
-    from parts
-    where part_rank <= {{ var('products_per_segment') }}
-
-),
-
--- No distinctive product is an answer, and has a row of its own.
-answered as (
-
-    select * from listed
-    union all
-    select
-        segment_key,
-        null as product_id,
-        null as product_name,
-        null as category,
-        null as buyers,
-        null as segment_buyers,
-        null as share,
-        null as overall_share,
-        null as index_100,
-        null as p_value,
-        null as q_value,
-        false as is_distinctive,
-        'no distinctive product' as note,
-        2 as part,
-        1 as part_rank
-    from segment_summary
-    where segment_key not in (select segment_key from listed where is_distinctive)
+    {{ segql.top_products(
+        'affinity',
+        ref('segment_summary'),
+        per_segment=var('products_per_segment')
+    ) | indent(4) }}
 
 )
 
 select
-    answered.segment_key,
+    top_products.segment_key,
     segment_summary.segment_name,
-    cast(
-        row_number() over (
-            partition by answered.segment_key
-            order by answered.part, answered.part_rank
-        ) as integer
-    ) as rank,
-    answered.note,
-    answered.product_id,
-    answered.product_name,
-    answered.category,
-    answered.buyers,
-    answered.segment_buyers,
-    answered.share,
-    answered.overall_share,
-    answered.index_100,
-    answered.p_value,
-    answered.q_value,
-    answered.is_distinctive
-from answered
+    top_products.rank,
+    top_products.note,
+    top_products.product_id,
+    top_products.product_name,
+    top_products.category,
+    top_products.buyers,
+    top_products.segment_buyers,
+    top_products.share,
+    top_products.overall_share,
+    top_products.index_100,
+    top_products.p_value,
+    top_products.q_value,
+    top_products.is_distinctive
+from top_products
 inner join segment_summary
-    on answered.segment_key = segment_summary.segment_key
-order by answered.segment_key, rank
+    on top_products.segment_key = segment_summary.segment_key
+order by top_products.segment_key, top_products.rank
