@@ -84,8 +84,9 @@ def options(macro: dict[str, Any], macros: dict[str, dict[str, Any]]) -> list[st
     text = macro["macro_sql"]
     if "kwargs" not in text:
         return []
-    if "order_line_options()" in text:
-        text = macros["order_line_options"]["macro_sql"]
+    if "order_line_options()" in text or "product_options()" in text:
+        shared = macros["order_line_options"]["macro_sql"]
+        text = shared + (macros["product_options"]["macro_sql"] if "product_opt" in text else "")
     return re.findall(r"^\s+'(\w+)': ", text, re.MULTILINE)
 
 

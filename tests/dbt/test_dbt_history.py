@@ -11,7 +11,7 @@ import pytest
 MARTS = [
     "customer_segments", "rfm_segments", "segment_summary", "segment_profiles",
     "segment_recommendations", "data_quality", "rfm_cut_points", "segment_history",
-    "segment_transitions",
+    "segment_transitions", "segment_products", "customer_recommendations",
 ]  # fmt: skip
 HISTORY = "from marts.segment_history order by all"
 

@@ -59,6 +59,15 @@ MARTS = {
         "segmentation", "from_date", "to_date", "from_segment", "to_segment", "customers", "share",
         "share_of_from_segment", "revenue",
     ],
+    "segment_products": [
+        "segment_key", "segment_name", "rank", "note", "product_id", "product_name", "category",
+        "buyers", "segment_buyers", "share", "overall_share", "index_100", "p_value", "q_value",
+        "is_distinctive",
+    ],
+    "customer_recommendations": [
+        "customer_id", "rank", "product_id", "product_name", "category", "source", "reason",
+        "score",
+    ],
 }  # fmt: skip
 
 
