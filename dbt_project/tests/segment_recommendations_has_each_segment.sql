@@ -1,20 +1,36 @@
--- Each segment of the summary has one recommendation.
+-- Each segment of the summary and each RFM segment has one recommendation.
 with
 
-summary as (
+segments as (
 
-    select segment_key from {{ ref('segment_summary') }}
+    select
+        'customer_segments' as segmentation,
+        segment_key
+    from {{ ref('segment_summary') }}
+    union
+    select
+        'rfm_segments' as segmentation,
+        rfm_segment as segment_key
+    from {{ ref('rfm_segments') }}
 
 ),
 
 recommendations as (
 
-    select segment_key from {{ ref('segment_recommendations') }}
+    select
+        segmentation,
+        segment_key
+    from {{ ref('segment_recommendations') }}
+    where customers > 0
 
 )
 
-select coalesce(summary.segment_key, recommendations.segment_key) as segment_key
-from summary
+select
+    coalesce(segments.segmentation, recommendations.segmentation) as segmentation,
+    coalesce(segments.segment_key, recommendations.segment_key) as segment_key
+from segments
 full outer join recommendations
-    on summary.segment_key = recommendations.segment_key
-where summary.segment_key is null or recommendations.segment_key is null
+    on
+        segments.segmentation = recommendations.segmentation
+        and segments.segment_key = recommendations.segment_key
+where segments.segment_key is null or recommendations.segment_key is null

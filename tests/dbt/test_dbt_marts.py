@@ -36,8 +36,9 @@ MARTS = {
         "index_100", "z_score", "trust",
     ],
     "segment_recommendations": [
-        "segment_key", "segment_name", "archetype", "customers", "action", "offer_style",
-        "channel", "measure", "trust",
+        "segmentation", "segment_key", "segment_name", "archetype", "customers", "action",
+        "offer_style", "channel", "timing", "intervals", "median_interval_days",
+        "contact_after_days", "timing_basis", "customers_due", "measure", "trust",
     ],
     "segment_trust": [
         "segment_key", "segment_name", "customers", "share", "fitted_share", "share_drift",

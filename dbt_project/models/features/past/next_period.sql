@@ -16,8 +16,11 @@ purchases as (
 
     select
         order_line_reasons.customer_id,
-        count(distinct case when order_line_reasons.reason = 'used' then order_line_reasons.order_id end)
-            as orders,
+        count(
+            distinct case
+                when order_line_reasons.reason = 'used' then order_line_reasons.order_id
+            end
+        ) as orders,
         sum(order_line_reasons.gross_amount) as gross_revenue,
         sum(order_line_reasons.net_amount) as revenue
     from order_line_reasons
