@@ -1,15 +1,16 @@
--- The segments' means of each feature, weighted by their customers, are its overall mean.
+-- The segments' means of each feature or level, weighted by their customers, are its overall mean.
 with
 
 profiles as (
 
     select
         feature,
+        level,
         sum(customers * mean) / sum(customers) as weighted_mean,
         max(overall_mean) as overall_mean
     from {{ ref('segment_profiles') }}
     where mean is not null
-    group by feature
+    group by feature, level
 
 )
 

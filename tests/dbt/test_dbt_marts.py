@@ -32,8 +32,9 @@ MARTS = {
         "rule_coverage", "rule_precision", "trust",
     ],
     "segment_profiles": [
-        "segment_key", "segment_name", "feature", "customers", "mean", "overall_mean",
-        "index_100", "z_score", "trust",
+        "segment_key", "segment_name", "feature", "level", "customers", "mean", "overall_mean",
+        "index_100", "z_score", "place", "is_clustered_on", "relevance", "eta_squared",
+        "feature_rank", "trust",
     ],
     "segment_recommendations": [
         "segmentation", "segment_key", "segment_name", "archetype", "customers", "action",

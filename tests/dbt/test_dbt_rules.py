@@ -327,7 +327,8 @@ def test_profile_by_hand(rules: harness.Shop) -> None:
         ("S2", 1, 60, 40, 150, pytest.approx(20 / deviation)),
         ("unscored", 1, 70, 40, 175, pytest.approx(30 / deviation)),
     ]
-    # Without spread there is no z-score; NaN counts as missing; true is 1; text has no profile.
+    # Without spread there is no z-score; NaN counts as missing; true is 1; the one
+    # word of four customers is not shown.
     assert rules.rows(
         "select distinct index_100, z_score from profiled where feature = 'flat'"
     ) == [(100, None)]
@@ -342,7 +343,12 @@ def test_profile_by_hand(rules: harness.Shop) -> None:
         ("gappy",),
         ("is_member",),
         ("recency",),
+        ("word",),
     ]
+    assert rules.rows(
+        "select segment_key, level, customers, mean, overall_mean, index_100, z_score from profiled"
+        " where feature = 'word' order by 1"
+    ) == [(key, "other", n, 1, 1, 100, None) for key, n in (("S1", 2), ("S2", 1), ("unscored", 1))]
     assert rules.rows("select distinct feature from profiled_column") == [("recency",)]
 
 

@@ -1,0 +1,2 @@
+-- depends_on: {{ ref('kmeans_segments') }}
+{{ segql.clustered_columns('customers') }}
