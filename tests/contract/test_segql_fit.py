@@ -124,7 +124,7 @@ def test_options_in_any_case(shop: duckdb.DuckDBPyConnection) -> None:
     # duckdb's struct fields have no case
     small = fit(shop, "m", "k: 4, seed: 7")
     large = fit(shop, "m", "K: 4, Seed: 7")
-    assert large["version"] == small["version"]
+    assert large["model_version"] == small["model_version"]
 
 
 def test_equal_requests_find_the_stored_version(shop: duckdb.DuckDBPyConnection) -> None:
