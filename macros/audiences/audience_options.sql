@@ -25,12 +25,19 @@
             macro ~ ": holdout got '1'; accepted is a number from 0 to below 1"
         ) -%}
     {%- endif -%}
-    {%- do segql.number_option(macro, 'seed', options.seed) -%}
-    {%- do segql.number_option(macro, 'value_groups', options.value_groups, lowest=1) -%}
-    {%- do segql.number_option(macro, 'min_size', options.min_size, lowest=1) -%}
-    {%- do segql.number_option(macro, 'min_treated', options.min_treated, lowest=1) -%}
-    {%- for name in ['strata', 'columns'] if options[name] is string -%}
-        {%- do options.update({name: [options[name]]}) -%}
+    {%- set largest = 2147483647 -%}
+    {%- do segql.number_option(macro, 'seed', options.seed, highest=largest) -%}
+    {%- for name in ['value_groups', 'min_size', 'min_treated'] -%}
+        {%- do segql.number_option(macro, name, options[name], lowest=1, highest=largest) -%}
+    {%- endfor -%}
+    {%- for name in ['strata', 'columns'] if options[name] is not none -%}
+        {%- if options[name] is string -%}
+            {%- do options.update({name: [options[name]]}) -%}
+        {%- elif options[name] is mapping or options[name] is not iterable -%}
+            {%- do exceptions.raise_compiler_error(
+                macro ~ ': ' ~ name ~ " got '" ~ options[name] ~ "'; accepted is a list of columns"
+            ) -%}
+        {%- endif -%}
     {%- endfor -%}
     {%- for column in options.columns or [] -%}
         {%- do segql.choice_option(macro, 'columns', column, columns) -%}
@@ -60,7 +67,7 @@
         'only': only,
         'seed': options.seed | int,
         'strata': options.strata or [],
-        'columns': options.columns or columns,
+        'columns': (options.columns or columns) | unique | list,
         'name': name,
         'version': version,
         'date': 'as_of_date' if 'as_of_date' in held else none,

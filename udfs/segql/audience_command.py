@@ -77,7 +77,7 @@ def export_audience_command(
       segql export-audience S1 --to audience.csv
       segql export-audience "Recent big spenders" S2 --to audience.parquet --holdout 0.2
       segql export-audience --all --to everyone.csv --ads --seed 7
-      segql export-audience Champions --to rfm.csv --segments marts.rfm_segments --segment rfm_segment
+      segql export-audience Lost --to rfm.csv --segments marts.rfm_segments --segment rfm_segment
     """
     if bool(segments_asked) == all:
         given = "both are" if all else "neither is"

@@ -25,6 +25,8 @@ from segql.holdouts import PARTS, held_out, start_of
 SEGMENTS = "marts.customer_segments"
 #: Names that a message lists.
 LISTED = 30
+#: Options that may be None.
+OPTIONAL = ("features", "value")
 
 
 @dataclass(frozen=True)
@@ -98,14 +100,19 @@ class AudienceOptions:
         _check_whole("value_groups", self.value_groups, 1)
         _check_whole("min_size", self.min_size, 1)
         _check_whole("min_treated", self.min_treated, 1)
+        for name in ("segments", "segment", "id", "features", "value"):
+            given = getattr(self, name)
+            if not isinstance(given, str) and (given is not None or name not in OPTIONAL):
+                raise SegqlError(f"{name} got {given!r}; accepted: a name")
         columns = _listed("columns", COLUMNS if self.columns is None else self.columns)
         for column in columns:
             if column not in COLUMNS:
-                raise SegqlError(unknown("column of an audience", column, COLUMNS))
+                raise SegqlError("columns: " + unknown("column", column, COLUMNS))
         only = None if self.only is None else _listed("only", self.only)
         if only == [] or columns == []:
             option = "only" if only == [] else "columns"
             raise SegqlError(f"{option} got []; accepted: at least one name, or None for all")
+        columns = list(dict.fromkeys(columns))
         return replace(self, columns=columns, strata=_listed("strata", self.strata), only=only)
 
 
@@ -113,7 +120,18 @@ def audience(
     con: duckdb.DuckDBPyConnection,
     segments: str = SEGMENTS,
     only: Sequence[str] | str | None = None,
-    **options: Any,
+    *,
+    segment: str = "segment_key",
+    id: str = "customer_id",
+    holdout: float = 0.1,
+    seed: int = 42,
+    features: str | None = None,
+    strata: Sequence[str] | str = (),
+    value: str | None = "auto",
+    value_groups: int = 10,
+    min_size: int = 11,
+    min_treated: int = 1,
+    columns: Sequence[str] | str | None = None,
 ) -> duckdb.DuckDBPyRelation:
     """Customers of segments, each to be contacted or held out, without personal columns.
 
@@ -167,7 +185,22 @@ def audience(
     with the smallest md5 of seed and id are held out. Where one customer comes or goes, a few next
     to a bound change sides and nobody else. The dbt macro ``segql.audience`` draws the same.
     """
-    return prepared(con, AudienceOptions(segments=segments, only=only, **options)).rows
+    options = AudienceOptions(
+        segments=segments,
+        only=only,
+        segment=segment,
+        id=id,
+        holdout=holdout,
+        seed=seed,
+        features=features,
+        strata=strata,
+        value=value,
+        value_groups=value_groups,
+        min_size=min_size,
+        min_treated=min_treated,
+        columns=columns,
+    )
+    return prepared(con, options).rows
 
 
 def prepared(con: duckdb.DuckDBPyConnection, options: AudienceOptions) -> Audience:
