@@ -19,10 +19,11 @@
         'holdout': 0.1, 'seed': 42, 'features': none, 'strata': none, 'value': 'auto',
         'value_groups': 10, 'min_size': 11, 'min_treated': 1, 'columns': none,
     }, given) -%}
-    {%- do segql.number_option(macro, 'holdout', options.holdout, whole=false, highest=1) -%}
-    {%- if options.holdout == 1 -%}
+    {%- if options.holdout is not number or options.holdout is boolean
+        or not 0 <= options.holdout < 1 -%}
         {%- do exceptions.raise_compiler_error(
-            macro ~ ": holdout got '1'; accepted is a number from 0 to below 1"
+            macro ~ ": holdout got '" ~ options.holdout
+            ~ "'; accepted is a number from 0 to below 1"
         ) -%}
     {%- endif -%}
     {%- set largest = 2147483647 -%}

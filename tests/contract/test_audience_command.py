@@ -168,7 +168,7 @@ S1 = ("S1", "--to", "a.csv")
         ((*S1, "--segment", "segmentkey"),
          "'marts.customer_segments': unknown segment column 'segmentkey'; did you mean 'segment_"),
         ((*S1, "--id", "customer"), "'marts.customer_segments': unknown id column 'customer'; did"),
-        ((*S1, "--strata", "rfm"), "'marts.rfm_segments': unknown strata column 'rfm' (accepted: c"),
+        ((*S1, "--strata", "rfm"), "'marts.rfm_segments': unknown strata column 'rfm' (acc"),
         ((*S1, "--value", "spend"), "'marts.rfm_segments': unknown value column 'spend'"),
         ((*S1, "--value", "income"), "column 'income' of 'marts.rfm_segments' is VARCHAR;"),
         ((*S1, "--features", "nope"), "relation 'nope' does not exist (there are:"),
