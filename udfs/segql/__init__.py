@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from segql.audiences import audience
 from segql.errors import SegqlError, UnknownModelError
 from segql.forgetting import forget
 from segql.functions import register
@@ -14,6 +15,7 @@ __all__ = [
     "Model",
     "SegqlError",
     "UnknownModelError",
+    "audience",
     "drop",
     "evaluate",
     "export",

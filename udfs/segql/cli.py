@@ -9,8 +9,11 @@ import duckdb
 import typer
 
 from segql import sql
+from segql.audience_command import export_audience_command
 from segql.cli_support import (
-    DATABASE_VARIABLE,
+    DEFAULT_DATABASE,
+    Database,
+    Json,
     opened,
     parse_features,
     parse_k,
@@ -36,17 +39,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     rich_markup_mode=None,
 )
-Database = Annotated[
-    Path,
-    typer.Option(
-        "--database", "-d", envvar=DATABASE_VARIABLE, help="The DuckDB file.", show_default=True
-    ),
-]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 Version = Annotated[int | None, typer.Option(help="A version; by default the current one.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Name = Annotated[str, typer.Argument(help="Name of the model.")]
-DEFAULT_DATABASE = Path("warehouse.duckdb")
 
 
 @app.command("fit")
@@ -251,6 +246,9 @@ def export_command(
         print_json({"model_name": name, "dialect": dialect, "form": form, "sql": text})
     else:
         typer.echo(text)
+
+
+app.command("export-audience")(export_audience_command)
 
 
 @app.command("drop")

@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from decimal import Decimal
 from functools import wraps
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
 
 import duckdb
 import typer
@@ -22,6 +22,14 @@ from segql.errors import SegqlError
 from segql.shell import drawn
 
 DATABASE_VARIABLE = "SEGQL_DATABASE"
+DEFAULT_DATABASE = Path("warehouse.duckdb")
+Database = Annotated[
+    Path,
+    typer.Option(
+        "--database", "-d", envvar=DATABASE_VARIABLE, help="The DuckDB file.", show_default=True
+    ),
+]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
 def told(command: Callable[..., None]) -> Callable[..., None]:
