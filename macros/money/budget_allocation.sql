@@ -125,7 +125,7 @@ rooms as (
     select
         bounded.segment_key,
         uniform.amount - bounded.lowest as room,
-        cast(sum(cast(uniform.amount - bounded.lowest as decimal(38, 9))) over () as double)
+        cast(sum(cast(uniform.amount - bounded.lowest as decimal(38, 12))) over () as double)
             as all_rooms
     from bounded
     inner join uniform

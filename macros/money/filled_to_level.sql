@@ -9,7 +9,9 @@
     less than total, all are at their highest.
 -#}
 {% macro filled_to_level(name, relation, total) -%}
-    {%- set at = 'greatest(lowest, least(highest, intercept + slope * level))' -%}
+    {#- Engines differ in what greatest and least do with NULL. -#}
+    {%- set at = 'case when intercept is null then lowest'
+        ~ ' else greatest(lowest, least(highest, intercept + slope * level)) end' -%}
 {{ name }}_steps as (
 
     select (lowest - intercept) / slope as level
@@ -26,7 +28,7 @@
 
     select
         {{ name }}_steps.level,
-        sum(cast(coalesce({{ at }}, lowest) as decimal(38, 9))) as total
+        sum(cast({{ at }} as decimal(38, 12))) as total
     from {{ name }}_steps
     cross join {{ relation }}
     group by {{ name }}_steps.level
@@ -64,7 +66,7 @@
         slope,
         lowest,
         highest,
-        coalesce({{ at }}, lowest) as amount,
+        {{ at }} as amount,
         case
             when intercept is null or intercept + slope * level <= lowest then 'floor'
             when intercept + slope * level >= highest then 'cap'
@@ -90,8 +92,8 @@
 {{ name }}_rest as (
 
     select
-        least({{ total }}, sum(cast({{ name }}_first.most as decimal(38, 9))))
-        - sum(cast({{ name }}_first.amount as decimal(38, 9))) as rest,
+        least({{ total }}, sum(cast({{ name }}_first.most as decimal(38, 12))))
+        - sum(cast({{ name }}_first.amount as decimal(38, 12))) as rest,
         nullif(cast(sum(cast({{ name }}_weights.weight as decimal(38, 18))) as double), 0) as weight
     from {{ name }}_first
     inner join {{ name }}_weights
