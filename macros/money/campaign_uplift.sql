@@ -72,7 +72,7 @@ weighted as (
 
     select
         *,
-        size / cast(sum(cast(size as decimal(38, 9))) over (partition by segment_key) as double)
+        size / cast(sum(cast(size as decimal(38, 15))) over (partition by segment_key) as double)
             as weight
         {%- for arm in arms %},
         -- The variance; where all campaigns have none (nobody or everybody bought), that of equal

@@ -84,10 +84,14 @@ select
     summed.expected_orders / summed.customers as expected_orders,
     summed.expected_revenue / nullif(summed.expected_orders, 0) as average_order_value,
     summed.expected_revenue,
-    greatest(
-        summed.expected_revenue - {{ z }} * summed.revenue_error,
-        least(summed.expected_revenue, 0)
-    ) as expected_revenue_low,
+    case
+        when summed.expected_revenue is not null
+            then
+                greatest(
+                    summed.expected_revenue - {{ z }} * summed.revenue_error,
+                    least(summed.expected_revenue, 0)
+                )
+    end as expected_revenue_low,
     summed.expected_revenue + {{ z }} * summed.revenue_error as expected_revenue_high,
     cast(bases.past_customers as bigint) as past_customers,
     bases.basis
