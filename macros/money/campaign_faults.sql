@@ -42,7 +42,10 @@ faults as (
         {{ row }} || ': {{ arm }} got ' || coalesce(cast(results.{{ arm }} as varchar), 'nothing')
         || '; accepted is a whole number from 1' as fault
     from results
-    where not coalesce(results.{{ arm }} >= 1 and results.{{ arm }} = floor(results.{{ arm }}), false)
+    where
+        not coalesce(
+            results.{{ arm }} between 1 and 1e15 and results.{{ arm }} = floor(results.{{ arm }}), false
+        )
     union all
     select
         {{ row }} || ': {{ arm }}_buyers got '
@@ -50,7 +53,7 @@ faults as (
         || '; accepted is a whole number from 0 to {{ arm }}, ' || results.{{ arm }} as fault
     from results
     where
-        results.{{ arm }} >= 1
+        results.{{ arm }} between 1 and 1e15
         and not coalesce(
             results.{{ arm }}_buyers between 0 and results.{{ arm }}
             and results.{{ arm }}_buyers = floor(results.{{ arm }}_buyers),
