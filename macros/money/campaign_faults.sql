@@ -5,13 +5,13 @@
 {%- if keys is not none %}
 names as (
 
-    select distinct name from {{ keys }} as known where name is not null
+    select distinct segment from {{ keys }} as known where segment is not null
 
 ),
 
 accepted_names as (
 
-    select {{ dbt.listagg('name', "', '", 'order by name') }} as accepted
+    select {{ dbt.listagg('segment', "', '", 'order by segment') }} as accepted
     from names
 
 ),
@@ -28,8 +28,8 @@ faults as (
     from results
     cross join accepted_names
     left join names
-        on results.segment_key = names.name
-    where names.name is null and coalesce(results.segment_key, '') <> ''
+        on results.segment_key = names.segment
+    where names.segment is null and coalesce(results.segment_key, '') <> ''
     {%- endif %}
     union all
     select {{ row }} || ' stand in ' || count(*) || ' rows; accepted is one' as fault

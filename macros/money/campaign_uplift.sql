@@ -9,7 +9,7 @@
     difference. The interval is Newcombe's hybrid score (1998, method 10), for several campaigns
     in the stratified form of Yan and Su (2010); it holds with few buyers too.
 
-    keys is a relation whose column `name` holds the segments that there are or were, none accepts
+    keys is a relation whose column `segment` holds the segments that there are or were, none accepts
     any. Counts that cannot be meant fail the query, and are named.
 
     {{ segql.campaign_uplift(ref('campaign_results')) }}

@@ -1,4 +1,4 @@
-{#- The keys that a model's segments have or had, as `name`, with those of no segment. -#}
+{#- The keys that a model's segments have or had, as `segment`, with those of no segment. -#}
 {% macro known_segment_keys(model) -%}
     {{ return(adapter.dispatch('known_segment_keys', 'segql')(model)) }}
 {%- endmacro %}
@@ -9,17 +9,17 @@
         "select 1 from information_schema.tables where table_catalog = current_database()"
         ~ " and table_schema = 'segql' and table_name = 'retired'"
     ).rows | length > 0 -%}
-    select segment_key as name
+    select segment_key as segment
     from segql.segments
     where model_name = {{ segql.string_literal(model) }}
     {%- if remembers %}
     union
-    select segment_key as name
+    select segment_key as segment
     from segql.retired
     where model_name = {{ segql.string_literal(model) }}
     {%- endif %}
     {%- for key in ['prospect', 'noise', 'unscored'] %}
     union
-    select '{{ key }}' as name
+    select '{{ key }}' as segment
     {%- endfor %}
 {%- endmacro %}

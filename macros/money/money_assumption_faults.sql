@@ -4,14 +4,10 @@
 -#}
 {% macro money_assumption_faults() -%}
     {%- set known = segql.money_assumptions() -%}
-    {%- set required = [] -%}
-    {%- for name, assumption in known.items() if 'default' not in assumption -%}
-        {%- do required.append(name) -%}
-    {%- endfor -%}
     {%- set named = "coalesce(given.assumption, 'nothing') || ' of ' || coalesce(given.segment, '')" -%}
 accepted_names as (
 
-    select {{ dbt.listagg('name', "', '", 'order by name') }} as accepted
+    select {{ dbt.listagg('segment', "', '", 'order by segment') }} as accepted
     from names
 
 ),
@@ -36,8 +32,8 @@ faults as (
     from given
     cross join accepted_names
     left join names
-        on given.segment = names.name
-    where names.name is null and coalesce(given.segment, '') <> 'all'
+        on given.segment = names.segment
+    where names.segment is null and coalesce(given.segment, '') <> 'all'
     union all
     select
         'unknown assumption ''' || coalesce(assumption, '') || ''' of '

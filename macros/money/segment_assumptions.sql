@@ -4,7 +4,7 @@
 
     assumptions is a relation with segment, assumption, low, base, high and basis (assumed or
     measured). segment is `all`, an archetype, or a segment key, and the most specific row counts.
-    segments is a relation with segment_key and archetype; other_names one whose column `name`
+    segments is a relation with segment_key and archetype; other_names one whose column `segment`
     holds what else may be named, as archetypes that no segment has now. Anything that cannot be
     meant fails the query, and is named.
 
@@ -43,12 +43,12 @@ segments as (
 
 names as (
 
-    select segment_key as name from segments
+    select segment_key as segment from segments
     union
-    select archetype as name from segments where archetype is not null
+    select archetype as segment from segments where archetype is not null
     {%- if other_names is not none %}
     union
-    select name from {{ other_names }} as others where name is not null
+    select segment from {{ other_names }} as others where segment is not null
     {%- endif %}
 
 ),

@@ -135,7 +135,7 @@ def macros(tmp_path_factory: pytest.TempPathFactory) -> Macros:
                 base double, high double, basis varchar);
             create table main.segments as
             select unnest(['S1', 'S2']) as segment_key, unnest(['Champions', null]) as archetype;
-            create table main.others as select 'Lost' as name;
+            create table main.others as select 'Lost' as segment;
             create table main.curves (segment_key varchar, attainable_gain double,
                 response_scale double, at_least double, at_most double)
             """

@@ -91,8 +91,7 @@ def allocator(tmp_path_factory: pytest.TempPathFactory) -> Allocator:
         )
     query = BENCH.project(
         folder,
-        budget=f"segql.budget_allocation('main.curves', {BUDGET}, floor='at_least',"
-        " cap='at_most')",
+        budget=f"segql.budget_allocation('main.curves', {BUDGET}, floor='at_least', cap='at_most')",
     )["budget"]
     allocator = Allocator(BENCH.connect(folder), query)
     allocator.con.execute("set threads = 1")
@@ -128,9 +127,7 @@ def problems(draw: st.DrawFn) -> tuple[float, list[Curve]]:
             for part, floor in zip(parts, floors, strict=True)
         ]
         caps[0] = draw(st.sampled_from([None, caps[0]]))
-    return budget, [
-        Curve(*curve) for curve in zip(gains, scales, floors, caps, strict=True)
-    ]
+    return budget, [Curve(*curve) for curve in zip(gains, scales, floors, caps, strict=True)]
 
 
 @given(problems())

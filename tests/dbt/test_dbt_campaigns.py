@@ -84,7 +84,7 @@ def campaigns(tmp_path_factory: pytest.TempPathFactory) -> Campaigns:
             "create table main.results (campaign varchar, segment_key varchar, treated double,"
             " treated_buyers double, holdout double, holdout_buyers double)"
         )
-        con.execute("create table main.keys as select unnest(['S1', 'S2']) as name")
+        con.execute("create table main.keys as select unnest(['S1', 'S2']) as segment")
     queries = BENCH.project(
         folder,
         any="segql.campaign_uplift('main.results')",

@@ -3,7 +3,7 @@ with
 
 other_names as (
 
-    select archetype as name from {{ ref('playbook') }}
+    select archetype as segment from {{ ref('playbook') }}
     union
     {{ segql.known_segment_keys('customers') | indent(4) }}
 
