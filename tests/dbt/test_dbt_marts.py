@@ -70,6 +70,24 @@ MARTS = {
         "customer_id", "rank", "product_id", "product_name", "category", "source", "reason",
         "score",
     ],
+    "segment_value": [
+        "segment_key", "segment_name", "customers", "horizon_days", "probability_to_buy",
+        "expected_orders", "average_order_value", "margin", "margin_basis", "expected_revenue",
+        "expected_revenue_low", "expected_revenue_high", "expected_profit", "expected_profit_low",
+        "expected_profit_high", "past_customers", "basis", "trust",
+    ],
+    "campaign_uplift": [
+        "segment_key", "segment_name", "campaigns", "last_ends_on", "treated", "treated_buyers",
+        "treated_rate", "holdout", "holdout_buyers", "holdout_rate", "uplift", "uplift_low",
+        "uplift_high", "trust",
+    ],
+    "segment_budget": [
+        "segment_key", "segment_name", "customers", "probability_to_buy", "average_order_value",
+        "margin", "uplift", "uplift_basis", "value_basis", "break_even_uplift", "spend",
+        "optimal_spend", "floor", "cap", "binding", "marginal_return", "worthwhile_spend",
+        "incremental_profit_low", "incremental_profit", "incremental_profit_high", "roi",
+        "uniform_spend", "uniform_profit", "trust",
+    ],
 }  # fmt: skip
 
 
@@ -157,7 +175,9 @@ def test_second_run_changes_nothing(shop: harness.Shop, tmp_path: Path) -> None:
 def test_rows_and_threads_do_not_matter(shop: harness.Shop, tmp_path: Path) -> None:
     again = shop.copy(tmp_path, non_product_pattern="SHIPPING")
     query = "select * exclude (model_version) from marts.customer_segments order by customer_id"
+    money = "from marts.segment_value", "from marts.segment_budget"
     before = again.rows(query)
+    worth = [again.rows(text) for text in money]
     again.run_sql(
         *(
             f"create or replace table raw.{table} as from raw.{table} as t order by hash(t)"
@@ -168,6 +188,7 @@ def test_rows_and_threads_do_not_matter(shop: harness.Shop, tmp_path: Path) -> N
     again.build("--full-refresh", "--threads", "1")
 
     assert again.rows(query) == before
+    assert [again.rows(text) for text in money] == worth
     versions = "select distinct model_version from segmentation.kmeans_segments"
     assert again.rows(versions) == [(2,)]
 

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-import importlib.util
 import math
 import re
 from pathlib import Path
-from types import ModuleType
 
 import duckdb
 import harness
@@ -54,19 +52,7 @@ MINE = f"'crm.invoices', 'crm.groups', segment='tribe', id='customer', {COLUMNS}
 UNNAMED = MINE.replace("'article'", "none")
 NAMED = "products='crm.articles', product_key='code', product_name='label', category='kind'"
 
-
-def load_bench() -> ModuleType:
-    """Import bench/products.py, which writes projects of its own."""
-    place = harness.ROOT / "bench" / "products.py"
-    spec = importlib.util.spec_from_file_location("bench_products", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-BENCH = load_bench()
+BENCH = harness.load_bench("products")
 
 
 @pytest.fixture(scope="module")

@@ -1,0 +1,22 @@
+-- depends_on: {{ ref('kmeans_segments') }}
+with
+
+other_names as (
+
+    select archetype as segment from {{ ref('playbook') }}
+    union
+    {{ segql.known_segment_keys('customers') | indent(4) }}
+
+),
+
+segment_assumptions as (
+
+    {{ segql.segment_assumptions(
+        ref('marketing_assumptions'),
+        ref('named_segments'),
+        'other_names'
+    ) | indent(4) }}
+
+)
+
+select * from segment_assumptions
