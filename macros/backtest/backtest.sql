@@ -203,14 +203,15 @@ select
     cast(totals.customers as bigint) as customers,
     cast(measured.segments as integer) as segments,
     totals.revenue as next_revenue,
-    measured.square / nullif(squares.square, 0) as eta_squared,
-    measured.log_square / nullif(squares.log_square, 0) as eta_squared_log,
-    case when totals.revenue > 0 then measured.top_revenue / totals.revenue end
+    round(measured.square / nullif(squares.square, 0), 9) as eta_squared,
+    round(measured.log_square / nullif(squares.log_square, 0), 9) as eta_squared_log,
+    case when totals.revenue > 0 then round(measured.top_revenue / totals.revenue, 9) end
         as top_revenue_share,
-    case when totals.revenue > 0 then measured.top_revenue / totals.revenue end
-    / nullif({{ top_share }}, 0) as lift,
-    1 - measured.area / nullif(totals.customers * totals.spent, 0) as gini,
-    totals.weighed_spent / nullif(totals.customers * totals.spent, 0) - 1 as customer_gini
+    case when totals.revenue > 0 then round(measured.top_revenue / totals.revenue / {{ top_share }}, 9) end
+        as lift,
+    greatest(round(1 - measured.area / nullif(totals.customers * totals.spent, 0), 9), 0) as gini,
+    round(totals.weighed_spent / nullif(totals.customers * totals.spent, 0) - 1, 9)
+        as customer_gini
 from measured
 cross join totals
 cross join squares
