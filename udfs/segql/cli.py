@@ -9,6 +9,7 @@ import duckdb
 import typer
 
 from segql import sql
+from segql.backtest_command import backtest_command
 from segql.cli_support import (
     DATABASE_VARIABLE,
     opened,
@@ -376,6 +377,9 @@ def shell_command(
         if command is not None:
             raise typer.Exit(0 if shell.run(command) else 1)
         raise typer.Exit(0 if shell.loop() else 1)
+
+
+app.command("backtest")(backtest_command)
 
 
 def main() -> None:
