@@ -2,7 +2,7 @@
     How much segments of a past date say about the spend of the period after it. One row for each
     entry of `segmentations`, a mapping of names to segment columns of `outcomes`, a relation of one
     row per customer with what they spent before (`past_revenue`) and after (`revenue`):
-    segmentation, customers, segments, next_revenue, and
+    segmentation, place (its place in the mapping), customers, segments, next_revenue, and
     eta_squared          share of the variance of next-period revenue that lies between segments
     eta_squared_log      the same of ln(1 + revenue), which the largest customers decide less
     top_revenue_share    share of next-period revenue of the customers in the best segments, a fifth
@@ -23,12 +23,7 @@
     top_share=0.2
 ) -%}
     {%- set macro = 'backtest' -%}
-    {%- if segmentations is not mapping or not segmentations -%}
-        {%- do exceptions.raise_compiler_error(
-            macro ~ ": segmentations got '" ~ segmentations ~ "'; accepted is a mapping of names to"
-            ~ " segment columns, such as {'ours': 'segment_key'}"
-        ) -%}
-    {%- endif -%}
+    {%- do segql.check_segmentations(macro, segmentations) -%}
     {%- do segql.number_option(macro, 'top_share', top_share, whole=false, highest=1) -%}
     {%- do segql.check_columns(
         macro, outcomes, {'revenue': revenue, 'past_revenue': past_revenue},
@@ -196,10 +191,21 @@ measured as (
     from bounded
     group by segmentation
 
+),
+
+names as (
+    {% for name in segmentations %}
+    select
+        {{ segql.string_literal(name) }} as segmentation,
+        {{ loop.index }} as place
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
+
 )
 
 select
-    measured.segmentation,
+    names.segmentation,
+    names.place,
     cast(totals.customers as bigint) as customers,
     cast(measured.segments as integer) as segments,
     totals.revenue as next_revenue,
@@ -207,12 +213,19 @@ select
     round(measured.log_square / nullif(squares.log_square, 0), 9) as eta_squared_log,
     case when totals.revenue > 0 then round(measured.top_revenue / totals.revenue, 9) end
         as top_revenue_share,
-    case when totals.revenue > 0 then round(measured.top_revenue / totals.revenue / {{ top_share }}, 9) end
-        as lift,
-    greatest(round(1 - measured.area / nullif(totals.customers * totals.spent, 0), 9), 0) as gini,
+    case
+        when totals.revenue > 0
+            then round(measured.top_revenue / totals.revenue / nullif({{ top_share }}, 0), 9)
+    end as lift,
+    case
+        when totals.spent > 0
+            then abs(round(1 - measured.area / (totals.customers * totals.spent), 9))
+    end as gini,
     round(totals.weighed_spent / nullif(totals.customers * totals.spent, 0) - 1, 9)
         as customer_gini
-from measured
+from names
 cross join totals
 cross join squares
+left join measured
+    on names.segmentation = measured.segmentation
 {%- endmacro %}

@@ -2,13 +2,14 @@
     How often customers bought what they were recommended. Recommendations of the date `as_of` by
     segql.recommendations, `per_customer` of them, are looked up in what the same customers bought
     after it, until `until`; beside them the products that were bought most in the customer's
-    segment, as many. Counted are customers who bought a product that they did not own (any product
-    with owned=true), among products that somebody had bought before; of more than `buyers` such
-    customers that many are drawn by a hash of their id. One row: buyers, all_buyers, hit_rate (the
-    share with at least one hit), precision_rate (hits per recommendation), popular_hit_rate and
-    popular_precision_rate. With a segment column that is the same for all, popular is global popularity.
+    segment, as many, and without what they own. Counted are customers who bought a product that
+    they did not own (any product with owned=true), among products that somebody had bought before;
+    of more than `buyers` such customers so many are drawn by a hash of their id.
 
-    The other options are those of segql.recommendations.
+    One row for each entry of `segmentations`, a mapping of names to segment columns of `segments`:
+    segmentation, buyers, all_buyers, hit_rate (the share with at least one hit), precision_rate
+    (hits per recommendation), popular_hit_rate and popular_precision_rate. A segment column that is
+    the same for all gives global popularity. The other options are those of segql.recommendations.
 
     {{ segql.recommendation_hits(
         ref('invoices'), ref('past_segments'), '2025-09-30', '2025-12-31') }}
@@ -18,7 +19,7 @@
     segments,
     as_of,
     until,
-    segment='segment_key',
+    segmentations={'segments': 'segment_key'},
     id='customer_id',
     per_customer=10,
     buyers=2000,
@@ -28,37 +29,38 @@
 ) -%}
     {%- set macro = 'recommendation_hits' -%}
     {%- set options = segql.macro_options(macro, segql.product_options(), kwargs) -%}
+    {%- do segql.check_segmentations(macro, segmentations) -%}
     {%- do segql.number_option(macro, 'per_customer', per_customer, lowest=1) -%}
     {%- do segql.number_option(macro, 'buyers', buyers, lowest=1) -%}
     {%- do segql.flag_option(macro, 'owned', owned) -%}
-    {%- do segql.check_columns(macro, segments, {'segment': segment, 'id': id}) -%}
+    {%- do segql.check_columns(macro, segments, {'id': id}) -%}
+    {%- do segql.check_columns(macro, segments, segmentations) -%}
     {%- do options.update({'products': none}) -%}
+    {%- set wanted = {
+        'per_customer': per_customer, 'owned': owned, 'min_support': min_support,
+        'shrinkage': shrinkage,
+    } -%}
     {{ return(adapter.dispatch('recommendation_hits', 'segql')(
-        order_lines, segments, as_of, until, segment, id, per_customer, buyers, owned,
-        min_support, shrinkage, options)) }}
+        order_lines, segments, as_of, until, segmentations, id, buyers, wanted, options)) }}
 {%- endmacro %}
 
 {% macro default__recommendation_hits(
-    order_lines, segments, as_of, until, segment, id, per_customer, buyers, owned, min_support,
-    shrinkage, options
+    order_lines, segments, as_of, until, segmentations, id, buyers, wanted, options
 ) -%}
+{%- set owned = wanted.owned -%}
+{%- set per_customer = wanted.per_customer -%}
+{%- set first = segmentations.values() | first -%}
 with
-
-members as (
-
-    {{ segql.segment_members(segments, segment, id) | indent(4) }}
-
-),
 
 owned as (
 
-    {{ segql.segment_purchases(order_lines, segments, as_of, segment, id, options) | indent(4) }}
+    {{ segql.segment_purchases(order_lines, segments, as_of, first, id, options) | indent(4) }}
 
 ),
 
 later as (
 
-    {{ segql.segment_purchases(order_lines, segments, until, segment, id, options) | indent(4) }}
+    {{ segql.segment_purchases(order_lines, segments, until, first, id, options) | indent(4) }}
 
 ),
 
@@ -113,13 +115,9 @@ all_buyers as (
 
 evaluated as (
 
-    select
-        members.customer_id,
-        members.segment_key
+    select customer_id
     from all_buyers
-    inner join members
-        on all_buyers.customer_id = members.customer_id
-    where all_buyers.place <= {{ buyers }}
+    where place <= {{ buyers }}
 
 ),
 
@@ -129,136 +127,121 @@ recipients as (
 
 ),
 
-recommended as (
-
-    {{ segql.recommendations(
-        order_lines, segments, as_of, segment=segment, id=id, per_customer=per_customer,
-        owned=owned, min_support=min_support, shrinkage=shrinkage,
-        recipients='recipients', **options
-    ) | indent(4) }}
-
-),
-
-segment_buyers as (
-
-    select
-        segment_key,
-        product_id,
-        count(*) as buyers
-    from owned
-    group by segment_key, product_id
-
-),
-
-popularity as (
-
-    select
-        segment_buyers.segment_key,
-        segment_buyers.product_id,
-        row_number() over (
-            partition by segment_buyers.segment_key
-            order by
-                segment_buyers.buyers desc,
-                known_products.buyers desc,
-                segment_buyers.product_id
-        ) as place
-    from segment_buyers
-    inner join known_products
-        on segment_buyers.product_id = known_products.product_id
-
-),
-
-{% if owned -%}
-popular as (
-
-    select
-        evaluated.customer_id,
-        popularity.product_id
-    from evaluated
-    inner join popularity
-        on evaluated.segment_key = popularity.segment_key
-    where popularity.place <= {{ per_customer }}
-
-),
-
-{% else -%}
--- As many more as the customer owns: so many are left.
+-- As many places more as the customer owns products: so many popular ones are left.
 reaches as (
 
     select
         evaluated.customer_id,
-        evaluated.segment_key,
         {{ per_customer }} + count(owned.product_id) as reach
     from evaluated
     left join owned
         on evaluated.customer_id = owned.customer_id
-    group by evaluated.customer_id, evaluated.segment_key
+    group by evaluated.customer_id
+
+),
+{%- for name, segment in segmentations.items() %}
+{%- set n = loop.index %}
+
+members_{{ n }} as (
+
+    {{ segql.segment_members(segments, segment, id) | indent(4) }}
 
 ),
 
-lacking as (
+recommended_{{ n }} as (
+
+    {{ segql.recommendations(
+        order_lines, segments, as_of, segment=segment, id=id, recipients='recipients',
+        per_customer=per_customer, owned=owned, min_support=wanted.min_support,
+        shrinkage=wanted.shrinkage, **options
+    ) | indent(4) }}
+
+),
+
+popularity_{{ n }} as (
 
     select
-        reaches.customer_id,
-        popularity.product_id,
+        members_{{ n }}.segment_key,
+        owned.product_id,
         row_number() over (
-            partition by reaches.customer_id
-            order by popularity.place
+            partition by members_{{ n }}.segment_key
+            order by count(*) desc, max(known_products.buyers) desc, owned.product_id
         ) as place
-    from reaches
-    inner join popularity
-        on
-            reaches.segment_key = popularity.segment_key
-            and popularity.place <= reaches.reach
-    left join owned
-        on
-            reaches.customer_id = owned.customer_id
-            and popularity.product_id = owned.product_id
-    where owned.customer_id is null
+    from owned
+    inner join members_{{ n }}
+        on owned.customer_id = members_{{ n }}.customer_id
+    inner join known_products
+        on owned.product_id = known_products.product_id
+    group by members_{{ n }}.segment_key, owned.product_id
 
 ),
 
-popular as (
+popular_{{ n }} as (
 
     select
         customer_id,
         product_id
-    from lacking
+    from (
+        select
+            reaches.customer_id,
+            popularity_{{ n }}.product_id,
+            row_number() over (
+                partition by reaches.customer_id
+                order by popularity_{{ n }}.place
+            ) as place
+        from reaches
+        inner join members_{{ n }}
+            on reaches.customer_id = members_{{ n }}.customer_id
+        inner join popularity_{{ n }}
+            on
+                members_{{ n }}.segment_key = popularity_{{ n }}.segment_key
+                and popularity_{{ n }}.place <= reaches.reach
+        {%- if not owned %}
+        left join owned
+            on
+                reaches.customer_id = owned.customer_id
+                and popularity_{{ n }}.product_id = owned.product_id
+        where owned.customer_id is null
+        {%- endif %}
+    ) as placed
     where place <= {{ per_customer }}
 
 ),
 
-{% endif -%}
-found as (
+found_{{ n }} as (
 
     select
-        evaluated.customer_id,
-        count(recommended.product_id) as hits,
-        count(popular.product_id) as popular_hits
-    from evaluated
-    inner join bought
-        on evaluated.customer_id = bought.customer_id
-    left join recommended
+        bought.customer_id,
+        count(recommended_{{ n }}.product_id) as hits,
+        count(popular_{{ n }}.product_id) as popular_hits
+    from bought
+    inner join evaluated
+        on bought.customer_id = evaluated.customer_id
+    left join recommended_{{ n }}
         on
-            bought.customer_id = recommended.customer_id
-            and bought.product_id = recommended.product_id
-    left join popular
+            bought.customer_id = recommended_{{ n }}.customer_id
+            and bought.product_id = recommended_{{ n }}.product_id
+    left join popular_{{ n }}
         on
-            bought.customer_id = popular.customer_id
-            and bought.product_id = popular.product_id
-    group by evaluated.customer_id
+            bought.customer_id = popular_{{ n }}.customer_id
+            and bought.product_id = popular_{{ n }}.product_id
+    group by bought.customer_id
 
 ),
+{%- endfor %}
 
 counted as (
-
+    {% for name in segmentations %}
     select
+        {{ segql.string_literal(name) }} as segmentation,
         count(*) as buyers,
         count(case when hits > 0 then 1 end) as hit_buyers,
         cast(sum(hits) as double) as hits,
         count(case when popular_hits > 0 then 1 end) as popular_hit_buyers,
         cast(sum(popular_hits) as double) as popular_hits
-    from found
+    from found_{{ loop.index }}
+    {{ 'union all' if not loop.last }}
+    {%- endfor %}
 
 ),
 
@@ -270,6 +253,7 @@ sized as (
 )
 
 select
+    counted.segmentation,
     counted.buyers,
     sized.all_buyers,
     cast(counted.hit_buyers as double) / nullif(counted.buyers, 0) as hit_rate,

@@ -24,16 +24,6 @@ measures as (
 
 ),
 
-segmentations as (
-    {% for name in columns %}
-    select
-        {{ segql.string_literal(name) }} as segmentation,
-        {{ loop.index }} as place
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
-
-),
-
 model_versions as (
 
     select max(model_version) as model_version
@@ -42,13 +32,13 @@ model_versions as (
 )
 
 select
-    segmentations.segmentation,
-    segmentations.place,
+    measures.segmentation,
+    measures.place,
     case
         when not past_as_of.has_history then 'too little history'
         when measures.segments is null then 'no segments'
         when measures.eta_squared is null then 'nothing to explain'
-        when max(case when segmentations.place = 1 then measures.segments end) over () = 1
+        when max(case when measures.place = 1 then measures.segments end) over () = 1
             then 'one segment'
         else 'measured'
     end as status,
@@ -56,7 +46,7 @@ select
     past_as_of.next_until,
     past_as_of.horizon_days,
     past_as_of.past_days + 1 as past_days,
-    coalesce(measures.customers, 0) as customers,
+    measures.customers,
     measures.segments,
     measures.next_revenue,
     measures.eta_squared,
@@ -72,10 +62,8 @@ select
     backtest_hits.popular_hit_rate,
     backtest_hits.popular_precision_rate,
     model_versions.model_version
-from segmentations
+from measures
 cross join past_as_of
 cross join model_versions
-left join measures
-    on segmentations.segmentation = measures.segmentation
 left join backtest_hits
-    on segmentations.segmentation = backtest_hits.segmentation
+    on measures.segmentation = backtest_hits.segmentation
