@@ -10,7 +10,8 @@
     The score adds the weights of segql.co_purchases over the customer's products and three times
     the product's share of buyers in the segment, which is drawn towards everybody's by `shrinkage`
     customers; of what was bought before it is the probability of the next order holding it. Nobody
-    gets a product they own unless owned=true. The other options are those of
+    gets a product they own unless owned=true. `recipients`, a relation of ids, limits who is
+    recommended anything, not whose purchases count. The other options are those of
     segql.product_options and segql.order_line_options.
 
     {{ segql.recommendations(ref('invoices'), ref('rfm_segments'), segment='rfm_segment') }}
@@ -26,7 +27,8 @@
     min_support=5,
     shrinkage=50,
     max_basket=50,
-    max_products=5000
+    max_products=5000,
+    recipients=none
 ) -%}
     {%- set macro = 'recommendations' -%}
     {%- set options = segql.macro_options(macro, segql.product_options(), kwargs) -%}
@@ -37,9 +39,13 @@
     {%- do segql.number_option(macro, 'max_basket', max_basket, lowest=1) -%}
     {%- do segql.number_option(macro, 'max_products', max_products, lowest=1) -%}
     {%- do segql.check_products(macro, order_lines, segments, segment, id, options) -%}
+    {%- if recipients is not none -%}
+        {%- do segql.check_columns(macro, recipients, {'id': id}) -%}
+    {%- endif -%}
     {%- do options.update({
         'per_customer': per_customer, 'owned': owned, 'min_support': min_support,
         'shrinkage': shrinkage, 'max_basket': max_basket, 'max_products': max_products,
+        'recipients': recipients,
     }) -%}
     {{ return(adapter.dispatch('recommendations', 'segql')(
         order_lines, segments, as_of, segment, id, options)) }}
@@ -74,6 +80,17 @@ names as (
 
 {{ segql.product_popularity(options.shrinkage, options.min_support) }},
 
+{% if options.recipients is not none -%}
+receivers as (
+
+    select customers.*
+    from customers
+    inner join {{ options.recipients }} as chosen_customers
+        on customers.customer_id = chosen_customers.{{ segql.quote_identifier(id) }}
+
+),
+
+{% endif -%}
 scored as (
 
     select
@@ -83,6 +100,10 @@ scored as (
         cast(sum(links.weight) as double) / 1073741824e0 as weight,
         max(links.lead) as lead
     from baskets
+    {%- if options.recipients is not none %}
+    inner join receivers
+        on baskets.customer_number = receivers.customer_number
+    {%- endif %}
     inner join links
         on
             baskets.segment_number = links.segment_number
@@ -137,21 +158,25 @@ together as (
 spots as (
 
     select
-        customer_number,
-        segment_number,
+        owned.customer_number,
+        owned.segment_number,
         {{ options.per_customer }} + row_number() over (
-            partition by customer_number
-            order by product_number
+            partition by owned.customer_number
+            order by owned.product_number
         ) as place
     from owned
+    {%- if options.recipients is not none %}
+    inner join receivers
+        on owned.customer_number = receivers.customer_number
+    {%- endif %}
     union all
     select
-        customers.customer_number,
-        customers.segment_number,
+        getting.customer_number,
+        getting.segment_number,
         first_places.place
-    from customers
+    from {{ 'customers' if options.recipients is none else 'receivers' }} as getting
     inner join popularity as first_places
-        on customers.segment_number = first_places.segment_number
+        on getting.segment_number = first_places.segment_number
     where first_places.place <= {{ options.per_customer }}
 
 ),
@@ -195,7 +220,12 @@ candidate_rows as (
     select *, 'popular' as kind from popular
     {%- if options.owned %}
     union all
-    select *, 'before' as kind from bought_before
+    select bought_before.*, 'before' as kind
+    from bought_before
+    {%- if options.recipients is not none %}
+    inner join receivers
+        on bought_before.customer_number = receivers.customer_number
+    {%- endif %}
     {%- endif %}
 
 ),

@@ -1,6 +1,7 @@
 {#-
     Why this run fits: first run, full refresh, or what the refit policy found; none when it only
-    scores. The policy is never (the default), or a mapping of max_age_days and drift.
+    scores. The policy is never (the default), or a mapping of max_age_days, min_age_days and drift;
+    min_age_days 0 refits what was fitted on rows of a later date than these.
 -#}
 {% macro fit_reason(options, current, input_sql) -%}
     {%- set policy = segql.refit_policy(options['refit']) -%}
@@ -14,6 +15,14 @@
         {%- if age > policy['max_age_days'] -%}
             {{ return(
                 'policy: ' ~ age ~ ' days old, max_age_days is ' ~ policy['max_age_days']
+            ) }}
+        {%- endif -%}
+    {%- endif -%}
+    {%- if policy.get('min_age_days') is not none -%}
+        {%- set age = segql.model_age(current, input_sql) -%}
+        {%- if age < policy['min_age_days'] -%}
+            {{ return(
+                'policy: ' ~ age ~ ' days old, min_age_days is ' ~ policy['min_age_days']
             ) }}
         {%- endif -%}
     {%- endif -%}

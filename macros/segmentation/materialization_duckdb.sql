@@ -1,7 +1,7 @@
 {#
   First run, --full-refresh and the refit policy: fit a new version, then score. Every other run:
   score with the frozen model. The relation, the current version and the macros change in one
-  transaction.
+  transaction. With when_too_few='empty' rows that are too few to fit leave an empty relation.
 #}
 {% materialization segmentation, adapter='duckdb' %}
   {%- set options = segql.segmentation_options() -%}
@@ -23,6 +23,7 @@
   {%- set current = segql.current_model(name) -%}
   {%- set reason = segql.fit_reason(options, current, sql) -%}
   {%- set publish = [] -%}
+  {%- set frozen = {} -%}
   {% if reason is not none %}
     {%- do options.update({'requested_by': reason}) -%}
     {#- The plugin reads on a connection of its own: the rows must be committed. -#}
@@ -31,20 +32,23 @@
     {% endcall %}
     {% do adapter.commit() %}
     {% do adapter.store_relation('segql', training_relation, [], '', '', options) %}
-    {%- set fitted = segql.fitted_model(name) -%}
-    {%- set publish = fitted['publish_sql'] -%}
-    {%- set model_version = fitted['model_version'] -%}
-    {%- set score_sql = fitted['score_sql'] -%}
     {%- set scored_sql = 'select * from ' ~ training_relation -%}
-    {{ log(
-      'segql: ' ~ name ~ ' version ' ~ model_version ~ ' (' ~ reason ~ '): ' ~ fitted['reason'],
-      info=True
-    ) }}
+    {% if options.get('too_few') %}
+      {{ log('segql: ' ~ name ~ ' is not fitted: ' ~ options['too_few'], info=True) }}
+    {% else %}
+      {%- set fitted = segql.fitted_model(name) -%}
+      {%- do publish.extend(fitted['publish_sql']) -%}
+      {%- do frozen.update(fitted) -%}
+      {{ log(
+        'segql: ' ~ name ~ ' version ' ~ fitted['model_version'] ~ ' (' ~ reason ~ '): '
+        ~ fitted['reason'],
+        info=True
+      ) }}
+    {% endif %}
   {% else %}
-    {%- set model_version = current['model_version'] -%}
-    {%- set score_sql = current['score_sql'] -%}
+    {%- do frozen.update(current) -%}
     {%- set scored_sql = sql -%}
-    {% do segql.check_features(name, model_version, sql, options['id'], what) %}
+    {% do segql.check_features(name, current['model_version'], sql, options['id'], what) %}
     {% do segql.log_changed_options(options, current['options']) %}
   {% endif %}
 
@@ -53,10 +57,11 @@
     {{ create_table_as(
       False,
       intermediate_relation,
-      segql.scored_query(
+      segql.empty_segmentation(training_relation, options['id']) if not frozen
+      else segql.scored_query(
         scored_sql,
-        score_sql,
-        model_version,
+        frozen['score_sql'],
+        frozen['model_version'],
         options['id'],
         adapter.get_column_schema_from_query(scored_sql) | map(attribute='name') | list
       )

@@ -9,9 +9,9 @@
             ~ ' {max_age_days: 90, drift: 0.25}'
         ) -%}
     {%- endif -%}
-    {%- do segql.macro_options(what, {'max_age_days': none, 'drift': none}, refit) -%}
+    {%- do segql.macro_options(what, {'max_age_days': none, 'min_age_days': none, 'drift': none}, refit) -%}
     {%- for key, value in refit.items() -%}
-        {%- do segql.number_option(what, key, value, lowest=0, whole=(key == 'max_age_days')) -%}
+        {%- do segql.number_option(what, key, value, lowest=0, whole=(key != 'drift')) -%}
     {%- endfor -%}
     {{ return(refit) }}
 {%- endmacro %}

@@ -6,7 +6,7 @@
     {%- set what = 'segmentation ' ~ this.identifier -%}
     {%- set accepted = [
         'id', 'model', 'features', 'algorithm', 'k', 'pca', 'eps', 'min_samples', 'linkage', 'seed',
-        'refit',
+        'refit', 'when_too_few',
     ] -%}
     {%- set given = {} -%}
     {%- for key, value in model.config.items()
@@ -36,6 +36,8 @@
     {%- for key in accepted if key != 'model' -%}
         {%- do options.update({key: given.get(key)}) -%}
     {%- endfor -%}
+    {%- do segql.choice_option(
+        what, 'when_too_few', options['when_too_few'] or 'fail', ['fail', 'empty']) -%}
     {%- do options.update({'name': given.get('model', this.identifier)}) -%}
     {%- do segql.check_single_model(options['name'], what) -%}
     {{ return(options) }}

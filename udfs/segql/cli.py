@@ -10,6 +10,7 @@ import typer
 
 from segql import sql
 from segql.audience_command import export_audience_command
+from segql.backtest_command import backtest_command
 from segql.cli_support import (
     DEFAULT_DATABASE,
     Database,
@@ -374,6 +375,9 @@ def shell_command(
         if command is not None:
             raise typer.Exit(0 if shell.run(command) else 1)
         raise typer.Exit(0 if shell.loop() else 1)
+
+
+app.command("backtest")(backtest_command)
 
 
 def main() -> None:

@@ -11,7 +11,7 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
 from dbt_common.exceptions import DbtRuntimeError
 
-from segql.errors import SegqlError
+from segql.errors import SegqlError, TooFewRowsError
 from segql.functions.session import register_functions
 from segql.lifecycle import fit
 
@@ -41,7 +41,9 @@ class Plugin(BasePlugin):
         The fit runs on a cursor of its own, since the calling thread's connection is inside dbt's
         transaction; what it writes is published by the materialization together with the
         relation, or pruned by the next run. A fit that fails leaves no training relation behind:
-        it is committed, so that dbt's rollback would not take it back.
+        it is committed, so that dbt's rollback would not take it back. Rows that are too few are no
+        failure with ``when_too_few="empty"``: the materialization, whose options these are, reads
+        the reason in ``too_few``.
         """
         if self._connection is None:
             raise SegqlError("the segql plugin has no connection: is it listed in the profile?")
@@ -56,6 +58,11 @@ class Plugin(BasePlugin):
         try:
             try:
                 fit(cursor, relation, publish=False, **_plain(options))
+            except TooFewRowsError as error:
+                if target_config.config.get("when_too_few") != "empty":
+                    _drop(cursor, relation)
+                    raise
+                target_config.config["too_few"] = str(error)
             except BaseException:
                 _drop(cursor, relation)
                 raise

@@ -14,6 +14,10 @@ class UnknownModelError(SegqlError, LookupError):
     """A model name or version that the registry does not hold."""
 
 
+class TooFewRowsError(SegqlError):
+    """Rows that no option can make segments of: too few of them, or too few that differ."""
+
+
 def unknown(kind: str, name: object, known: Iterable[object]) -> str:
     """Word the error for a name outside a closed list.
 

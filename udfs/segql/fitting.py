@@ -13,7 +13,7 @@ from segql.assignment import NOISE
 from segql.bootstrap import Stability
 from segql.diagnostics import adjusted_rand
 from segql.engines.duckdb import DuckDBEngine
-from segql.errors import SegqlError
+from segql.errors import TooFewRowsError
 from segql.functions.session import check_components
 from segql.kept import kept_of
 from segql.learners import ALGORITHMS, Learned, Training
@@ -40,7 +40,7 @@ def learn_model(
     projection = _project(statistics, learned, request.pca)
     space = Space(learned.dimensions(), projection)
     if not float(space.variance.sum()) > 0:
-        raise SegqlError("all rows are equal on the features: there is nothing to segment")
+        raise TooFewRowsError("all rows are equal on the features: there is nothing to segment")
     report("drawing the coreset")
     carried = coreset.awaited(learned)
     if request.name is not None:
@@ -51,7 +51,7 @@ def learn_model(
     )  # fmt: skip
     try:
         if sample.rows == 0:
-            raise SegqlError(
+            raise TooFewRowsError(
                 "no row can be scored: each misses a feature whose impute option is none"
             )
         learned.complete(coreset.stand_ins(engine, sample, learned))

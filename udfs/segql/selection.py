@@ -11,7 +11,7 @@ import numpy as np
 
 from segql.clusterers.kmeans import KMeansFit, Matrix, Points, fit_kmeans, nearest
 from segql.diagnostics import NORMAL, quality, stability
-from segql.errors import SegqlError
+from segql.errors import SegqlError, TooFewRowsError
 from segql.gap import Gap, GapStatistic, prefers_one_segment
 
 #: Every segment must hold this share of the customers …
@@ -99,7 +99,7 @@ def choose_k(points: Points, low: int, high: int, seed: int) -> Choice:
     """
     single = low == high
     if single and low > points.distinct:
-        raise SegqlError(f"k is {low} but there are only {points.distinct} distinct rows")
+        raise TooFewRowsError(f"k is {low} but there are only {points.distinct} distinct rows")
     high = min(high, points.distinct)
     low = min(low, high)
     fits: dict[int, KMeansFit] = {}

@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from segql import recipe, sql
 from segql.engines.duckdb import DuckDBEngine
-from segql.errors import SegqlError, UnknownModelError
+from segql.errors import SegqlError, TooFewRowsError, UnknownModelError
 from segql.features import SOURCE
 from segql.model import Model
 from segql.registry import Registry
@@ -193,7 +193,7 @@ def _check_ids(
         f"select count(*), count({name}), sum(hash({listed})::hugeint), {latest} from {target}"
     )[0]
     if rows < 2:
-        raise SegqlError(f"the relation has {rows} rows; accepted: at least 2")
+        raise TooFewRowsError(f"the relation has {rows} rows; accepted: at least 2")
     if present < rows:
         raise SegqlError(f"id column {id_column!r} is NULL in {rows - present} of {rows} rows")
     distinct = _distinct(engine, target, name, is_integer, int(rows))

@@ -11,7 +11,7 @@ import numpy as np
 from segql.clusterers.kmeans import Labels, Matrix, Points
 from segql.clusterers.linkage import LINKAGES, Tree, cophenetic_correlation, fit_tree
 from segql.diagnostics import BOOTSTRAPS, quality
-from segql.errors import SegqlError, unknown
+from segql.errors import SegqlError, TooFewRowsError, unknown
 from segql.learners.base import (
     Learned,
     Training,
@@ -166,7 +166,7 @@ def _choose(
     distinct = len(np.unique(leaves, axis=0))
     if low > min(distinct, most):
         limit = f"{distinct} distinct {kind}" if distinct < most else f"{most} micro-clusters"
-        raise SegqlError(f"k is {low} but there are only {limit}")
+        raise TooFewRowsError(f"k is {low} but there are only {limit}")
     high = min(high, distinct, most)
     labels = {k: tree.cut(k) for k in range(low, high + 1)}
     stable = _stabilities(leaves, mass, labels, training.request)

@@ -37,7 +37,7 @@ select
     cast(
         greatest(first_order.history_days - horizon.horizon_days, 0) as integer
     ) as past_days,
-    first_order.history_days >= 2 * horizon.horizon_days as has_history
+    first_order.history_days + 1 >= 2 * horizon.horizon_days as has_history
 from as_of
 cross join first_order
 cross join horizon
