@@ -68,6 +68,13 @@ MARTS = {
         "customer_id", "rank", "product_id", "product_name", "category", "source", "reason",
         "score",
     ],
+    "segment_backtest": [
+        "segmentation", "status", "past_date", "next_until", "horizon_days", "past_days",
+        "customers", "segments", "next_revenue", "eta_squared", "eta_squared_log",
+        "top_revenue_share", "lift", "gini", "customer_gini", "buyers", "all_buyers",
+        "hit_rate_at_10", "precision_at_10", "popular_hit_rate_at_10", "popular_precision_at_10",
+        "model_version", "verdict",
+    ],
 }  # fmt: skip
 
 
