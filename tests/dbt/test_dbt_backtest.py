@@ -1,4 +1,4 @@
-"""The backtest: measures against numpy, nothing seen after the past date, and what can be missing."""
+"""The backtest: measures against numpy, nothing seen of the period, and what can be missing."""
 
 from __future__ import annotations
 
@@ -104,7 +104,7 @@ def test_segmentations_must_be_columns(tmp_path: Path) -> None:
     with bench.connect(tmp_path) as con:
         con.execute(OUTCOMES)
 
-    with pytest.raises(SystemExit, match="no column 'tribes' .* it has tribe"):
+    with pytest.raises(SystemExit, match=r"no column 'tribes' .* it has tribe"):
         bench.project(tmp_path, measures=CALL.replace("'tribe'", "'tribes'"))
     with pytest.raises(SystemExit, match="segmentations got 'tribe'; accepted is a mapping"):
         bench.project(tmp_path, measures="segql.backtest('main.outcomes', 'tribe')")
