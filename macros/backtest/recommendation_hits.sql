@@ -9,7 +9,8 @@
     One row for each entry of `segmentations`, a mapping of names to segment columns of `segments`:
     segmentation, buyers, all_buyers, hit_rate (the share with at least one hit), precision_rate
     (hits per recommendation), popular_hit_rate and popular_precision_rate. A segment column that is
-    the same for all gives global popularity. The other options are those of segql.recommendations.
+    the same for all gives global popularity. The other options are those of
+    segql.order_line_options.
 
     {{ segql.recommendation_hits(
         ref('invoices'), ref('past_segments'), '2025-09-30', '2025-12-31') }}
@@ -28,14 +29,13 @@
     shrinkage=50
 ) -%}
     {%- set macro = 'recommendation_hits' -%}
-    {%- set options = segql.macro_options(macro, segql.product_options(), kwargs) -%}
+    {%- set options = segql.macro_options(macro, segql.order_line_options(), kwargs) -%}
     {%- do segql.check_segmentations(macro, segmentations) -%}
     {%- do segql.number_option(macro, 'per_customer', per_customer, lowest=1) -%}
     {%- do segql.number_option(macro, 'buyers', buyers, lowest=1) -%}
     {%- do segql.flag_option(macro, 'owned', owned) -%}
     {%- do segql.check_columns(macro, segments, {'id': id}) -%}
     {%- do segql.check_columns(macro, segments, segmentations) -%}
-    {%- do options.update({'products': none}) -%}
     {%- set wanted = {
         'per_customer': per_customer, 'owned': owned, 'min_support': min_support,
         'shrinkage': shrinkage,

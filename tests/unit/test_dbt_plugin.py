@@ -113,3 +113,20 @@ def test_a_drop_that_fails_does_not_hide_why(
     with pytest.raises(dbt_plugin.DbtRuntimeError, match="segql: the reason"):
         store(plugin, id="id")
     assert training_relations(con) == 1
+
+
+def test_too_few_rows_are_told_to_who_wants_an_empty_relation(
+    con: duckdb.DuckDBPyConnection, plugin: dbt_plugin.Plugin
+) -> None:
+    con.execute(f"delete from {TRAINING} where id > 0")
+    config: dict[str, Any] = {"id": "id", "name": "m", "features": ["a"]}
+    relation = SimpleNamespace(render=lambda: TRAINING)
+    target: Any = SimpleNamespace(relation=relation, config=config | {"when_too_few": "empty"})
+
+    plugin.store(target)
+
+    assert target.config["too_few"] == "the relation has 1 rows; accepted: at least 2"
+    assert training_relations(con) == 1
+    with pytest.raises(Exception, match="the relation has 1 rows"):
+        store(plugin, **config)
+    assert training_relations(con) == 0

@@ -1,9 +1,17 @@
 with
 
+-- What counts is decided there, by the vars of the shop.
+used_lines as (
+
+    select * from {{ ref('order_line_reasons') }}
+    where reason = 'used'
+
+),
+
 hits as (
 
     {{ segql.recommendation_hits(
-        ref('stg_order_lines'),
+        'used_lines',
         ref('backtest_outcomes'),
         ref('past_as_of'),
         ref('as_of'),
@@ -16,7 +24,8 @@ hits as (
         buyers=var('backtest_buyers'),
         owned=var('recommend_owned'),
         shrinkage=var('product_shrinkage'),
-        **order_line_vars()
+        timestamp='ordered_on',
+        non_product_pattern=var('non_product_pattern')
     ) | indent(4) }}
 
 )
