@@ -107,7 +107,11 @@ all_buyers as (
 
     select
         customer_id,
-        row_number() over (order by {{ segql.id_hash('customer_id') }}, customer_id) as place
+        row_number() over (
+            order by
+                {{ segql.hash_number('cast(customer_id as varchar)') }},
+                customer_id
+        ) as place
     from bought
     group by customer_id
 

@@ -55,18 +55,7 @@ names as (
 
 {{ segql.money_assumption_faults() }},
 
-checked as (
-
-    select
-        case
-            when min(fault) is not null
-                then {{ segql.raise_in_query(
-                    segql.string_literal(source ~ ': ') ~ ' || min(fault)') }}
-            else true
-        end as is_fine
-    from faults
-
-),
+{{ segql.refused_faults(source) }},
 
 ranked as (
 

@@ -17,11 +17,7 @@ assigned as (
         case when {{ segql.is_finite(value) }} then cast({{ value }} as double) end
             as value_{{ loop.index }}
         {%- endfor %}
-    from {{ features }} as features
-    {%- if segments is not none %}
-    inner join {{ segments }} as segments
-        on features.{{ segql.quote_identifier(id) }} = segments.{{ segql.quote_identifier(id) }}
-    {%- endif %}
+    {{ segql.features_of_segments(features, segments, id) }}
 
 ),
 

@@ -77,6 +77,19 @@ def test_too_little_history_fails_nothing(shop: harness.Shop, tmp_path: Path) ->
     assert mine.value("select count(*) from marts.segment_value") > 1
 
 
+def test_a_horizon_that_is_none_fails_only_what_looks_back(
+    shop: harness.Shop, tmp_path: Path
+) -> None:
+    mine = shop.copy(tmp_path)
+
+    result = mine.dbt("run", "--select", "past_as_of+", "segment_summary", horizon_days="soon")
+
+    assert result.code != 0
+    assert "past_as_of: horizon_days got 'soon'" in " ".join(result.output.split())
+    assert "ERROR=1" in result.output
+    assert mine.value("select count(*) from marts.segment_summary") > 1
+
+
 def test_the_command_leaves_the_marts_as_they_are(shop: harness.Shop, tmp_path: Path) -> None:
     mine = shop.copy(tmp_path)
     before = mine.contents()

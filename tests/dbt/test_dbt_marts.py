@@ -64,7 +64,7 @@ MARTS = {
     "segment_products": [
         "segment_key", "segment_name", "rank", "note", "product_id", "product_name", "category",
         "buyers", "segment_buyers", "share", "overall_share", "index_100", "p_value", "q_value",
-        "is_distinctive",
+        "is_distinctive", "trust",
     ],
     "customer_recommendations": [
         "customer_id", "rank", "product_id", "product_name", "category", "source", "reason",

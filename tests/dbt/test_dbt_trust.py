@@ -7,6 +7,12 @@ from pathlib import Path
 import harness
 import pytest
 
+# Where segments are shown by their names.
+MARKED = (
+    "segment_summary", "segment_profiles", "segment_recommendations", "segment_products",
+    "segment_value", "segment_budget",
+)  # fmt: skip
+
 
 @pytest.fixture(scope="module")
 def shop(small_shop: harness.Shop) -> harness.Shop:
@@ -27,7 +33,7 @@ def test_every_segment_of_the_model_has_a_verdict(shop: harness.Shop) -> None:
 def test_the_verdict_is_shown_with_each_segment(shop: harness.Shop) -> None:
     verdicts = dict(shop.rows("select segment_key, verdict from marts.segment_trust"))
 
-    for mart in ("segment_summary", "segment_profiles", "segment_recommendations"):
+    for mart in MARKED:
         shown = shop.rows(f"select segment_key, trust from marts.{mart}")
         assert {key for key, _ in shown} >= set(verdicts)
         assert all(trust == verdicts.get(key, "not measured") for key, trust in shown)
@@ -70,7 +76,7 @@ def test_one_untrusted_segment_is_marked_everywhere(shop: harness.Shop, tmp_path
 
     doubtful.build("--select", "trust_by_segment+")
 
-    for mart in ("segment_summary", "segment_profiles", "segment_recommendations"):
+    for mart in MARKED:
         assert doubtful.rows(
             f"select distinct trust from marts.{mart} where segment_key = 'S2'"
         ) == [("do not trust",)]

@@ -21,7 +21,7 @@ import typer
 from sqlglot import exp
 
 from segql import sql
-from segql.cli_support import DATABASE_VARIABLE, opened, print_rows, told
+from segql.cli_support import DEFAULT_DATABASE, Database, Json, opened, print_rows, told
 from segql.errors import SegqlError
 
 MART = "segment_backtest"
@@ -52,10 +52,8 @@ def backtest_command(
     dbt_vars: Annotated[
         str, typer.Option("--vars", help="Vars of dbt, as YAML, that the warehouse is built with.")
     ] = "{}",
-    database: Annotated[
-        Path, typer.Option("--database", "-d", envvar=DATABASE_VARIABLE, help="The DuckDB file.")
-    ] = Path("warehouse.duckdb"),
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")] = False,
+    database: Database = DEFAULT_DATABASE,
+    as_json: Json = False,
 ) -> None:
     """Fit segments on the past only and look at the period after it, beside RFM quintiles.
 

@@ -46,7 +46,8 @@ select
     top_products.index_100,
     top_products.p_value,
     top_products.q_value,
-    top_products.is_distinctive
+    top_products.is_distinctive,
+    segment_summary.trust
 from top_products
 inner join segment_summary
     on top_products.segment_key = segment_summary.segment_key

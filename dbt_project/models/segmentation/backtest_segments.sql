@@ -1,13 +1,9 @@
 {{ config(
     materialized='segmentation',
-    id='customer_id',
     model='customers_backtest',
-    algorithm='kmeans',
-    k=var('k'),
-    pca=var('pca'),
-    features=var('segmentation_features'),
     refit={'min_age_days': 0, 'max_age_days': var('horizon_days')},
-    when_too_few='empty'
+    when_too_few='empty',
+    **segmentation_vars()
 ) }}
 
 select past_customer_features.*

@@ -1,12 +1,8 @@
 {{ config(
     materialized='segmentation',
-    id='customer_id',
     model='customers',
-    algorithm='kmeans',
-    k=var('k'),
-    pca=var('pca'),
-    features=var('segmentation_features'),
-    refit=var('refit')
+    refit=var('refit'),
+    **segmentation_vars()
 ) }}
 
 select * from {{ ref('customer_features') }}

@@ -1,4 +1,6 @@
-{%- do segql.number_option('past_as_of', 'horizon_days', var('horizon_days'), lowest=1) -%}
+{%- if execute -%}
+    {%- do segql.number_option('past_as_of', 'horizon_days', var('horizon_days'), lowest=1) -%}
+{%- endif -%}
 with
 
 as_of as (

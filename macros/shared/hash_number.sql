@@ -1,6 +1,6 @@
 {#-
-    A number from 0 to below 2^60 out of a text, the same on every engine: the first fifteen
-    digits of its md5.
+    A number from 0 to below 2^60 out of a text, the same on every run and engine, to draw by: the
+    first fifteen digits of its md5.
 -#}
 {% macro hash_number(text) -%}
     {{ return(adapter.dispatch('hash_number', 'segql')(text)) }}
