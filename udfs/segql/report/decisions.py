@@ -101,8 +101,8 @@ def revenue_shares(shop: Shop) -> Chart:
     )  # fmt: skip
     best = max(rows, key=lambda row: row["revenue_share"] or 0.0)
     alt = (
-        f"{shop.name(best['segment_key'])} brings {shown(best['revenue_share'], 'share')} of the "
-        f"revenue with {shown(best['share'], 'share')} of the customers."
+        f"{shop.name(best['segment_key'])}: {shown(best['revenue_share'], 'share')} of the "
+        f"revenue, {shown(best['share'], 'share')} of the customers."
     )
     table = Table.of(
         rows, segment_name="Segment", customers="Customers|count", share="Share of customers|share",
@@ -202,8 +202,8 @@ def expected(shop: Shop) -> Chart | Absent:
     )  # fmt: skip
     days = rows[0]["horizon_days"]
     alt = (
-        f"In the next {days} days {shop.name(rows[0]['segment_key'])} is expected to bring "
-        f"{shown(rows[0]['expected_revenue'], 'amount')}, most of all segments."
+        f"Most in the next {days} days: {shop.name(rows[0]['segment_key'])}, "
+        f"{shown(rows[0]['expected_revenue'], 'amount')} expected."
     )
     table = Table.of(
         rows, segment_name="Segment", customers="Customers|count",

@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from textwrap import wrap
 from typing import Any
 
 from segql.report.contents import Figure, shown
 
 #: Height of a bar or a heatmap's row, and of what stands around them, in pixels.
 ROW, AROUND = 26, 96
+#: A bar of less than this share of the longest bears its value beside it.
+SHORT = 0.2
 #: Marks of segments, so that colour is not all that tells them apart.
 SYMBOLS = ("circle", "square", "diamond", "triangle-up", "cross", "star", "x", "pentagon",
            "hexagon", "triangle-down")  # fmt: skip
@@ -35,11 +38,14 @@ def places(names: Sequence[str], **options: Any) -> dict[str, Any]:
 
 
 def across(names: Sequence[str], **options: Any) -> dict[str, Any]:
-    """An axis of names from left to right."""
-    return places(names, **options) | {"range": [-0.5, len(names) - 0.5]}
+    """An axis of names from left to right, in lines as far as columns are narrow."""
+    wrapped = ["<br>".join(wrap(name, 13, max_lines=3, placeholder="…")) for name in names]
+    return places(names, **options) | {
+        "range": [-0.5, len(names) - 0.5], "ticktext": wrapped, "autotickangles": [0, -60, -90],
+    }  # fmt: skip
 
 
-def cut(name: str, most: int = 26) -> str:
+def cut(name: str, most: int = 30) -> str:
     """Shorten a name for an axis; the table has the whole."""
     return name if len(name) <= most else name[: most - 1] + "…"
 
@@ -84,7 +90,12 @@ def bars(
             "hovertemplate": "%{customdata[0]}: %{customdata[1]}<extra>" + name + "</extra>",
         }  # fmt: skip
         if texts:
-            trace |= {"text": [shown(value, style) for value in values], "textposition": "auto"}
+            longest = max((abs(value) for value in values if value is not None), default=0.0)
+            trace |= {
+                "text": [shown(value, style) for value in values],
+                "textposition": ["inside" if abs(value or 0.0) > SHORT * longest else "outside"
+                                 for value in values],
+            }  # fmt: skip
         if errors is not None:
             low, high = errors
             trace["error_x"] = {
@@ -125,13 +136,13 @@ def heatmap(
         "customdata": [[[row, column] for column in columns] for row in rows],
         "hovertemplate": "%{customdata[0]}, %{customdata[1]}: %{text}<extra></extra>",
         "colorbar": {"title": {"text": title}, "thickness": 10, "outlinewidth": 0, "len": 0.9},
-        "showscale": bool(title),
+        "showscale": bool(title) and len(rows) > 4,
     }  # fmt: skip
     if span is not None:
         trace |= {"zmin": span[0], "zmax": span[1]}
     layout = {
         "height": height(len(rows), AROUND + 40),
-        "xaxis": across(columns, side="top", tickangle=-30 if len(columns) > 3 else 0),
+        "xaxis": across(columns, side="top"),
         "yaxis": places(rows),
     }
     return {"data": [trace], "layout": layout}
@@ -158,8 +169,8 @@ def bound(value: float, words: str, *, upright: bool = True, colour: str = "@mut
         whole = {"y0": value, "y1": value, "xref": "paper", "x0": 0, "x1": 1}
     return {
         "type": "line", **whole, "line": {"color": colour, "dash": "dot", "width": 1.5},
-        "label": {"text": words, "textposition": "end" if upright else "start",
-                  "font": {"size": 11, "color": "@muted"}},
+        "label": {"text": words, "textposition": "end" if upright else "start", "textangle": 0,
+                  "yanchor": "bottom", "font": {"size": 11, "color": "@muted"}},
     }  # fmt: skip
 
 

@@ -61,8 +61,8 @@ def changes(shop: Shop) -> list[str]:
         ]
         if best is not None and best["revenue_share"]:
             told.append(
-                f"{shop.name(best['segment_key'])} bring {shown(best['revenue_share'], 'share')} "
-                "of the revenue."
+                f"Most revenue: {shop.name(best['segment_key'])}, "
+                f"{shown(best['revenue_share'], 'share')}."
             )
         return told
     whole = sum(row["customers"] for row in rows)
@@ -84,7 +84,9 @@ def changes(shop: Shop) -> list[str]:
         )
     else:
         told.append("Nobody left their segment.")
-    told.append(f"{shown(entered, 'count')} are new, {shown(left, 'count')} are no longer known.")
+    told.append(
+        f"New in the base: {shown(entered, 'count')}; no longer known: {shown(left, 'count')}."
+    )
     return told
 
 

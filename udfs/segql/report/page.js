@@ -63,12 +63,11 @@
     if (is3d(figure) && !has3d) { figure = flattened(figure); }
     var small = div.clientWidth < 480;
     var layout = told(figure.layout, theme);
-    layout.font = { family: "inherit", size: small ? 10 : 12, color: theme.ink };
+    layout.font = { family: "system-ui, -apple-system, 'Segoe UI', Roboto, Arial, sans-serif", size: small ? 10 : 12, color: theme.ink };
     layout.paper_bgcolor = layout.plot_bgcolor = "rgba(0,0,0,0)";
     layout.margin = { l: 8, r: small ? 12 : 28, t: 24, b: 40 };
     layout.hoverlabel = { bgcolor: theme.ground, font: { color: theme.ink } };
-    layout.legend = { orientation: "h", y: -0.12, yref: "container", yanchor: "bottom", x: 0, font: { size: small ? 10 : 12 } };
-    layout.legend.y = 0;
+    layout.legend = Object.assign({ orientation: "h", y: 0, yref: "container", yanchor: "bottom", x: 0, font: { size: small ? 10 : 12 } }, layout.legend);
     if (layout.showlegend) { layout.margin.b = small ? 110 : 90; }
     ["xaxis", "yaxis"].forEach(function (name) {
       if (!layout[name]) { return; }
@@ -76,6 +75,9 @@
       layout[name].tickfont = { color: theme.ink, size: small ? 10 : 12 };
       layout[name].zerolinecolor = theme.muted;
       layout[name].fixedrange = true;
+      if (small && name === "yaxis" && layout.yaxis.ticktext) {
+        layout.yaxis.ticktext = layout.yaxis.ticktext.map(function (text) { return text.length > 18 ? text.slice(0, 17) + "\u2026" : text; });
+      }
     });
     (layout.shapes || []).forEach(function (shape) { if (small && shape.label) { shape.label.font.size = 9; } });
     var data = told(figure.data, theme);

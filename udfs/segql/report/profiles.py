@@ -158,6 +158,7 @@ def _mix(shop: Shop, feature: str, rows: Sequence[Row], place: int) -> Chart:
         "layout": {
             "barmode": "stack", "height": height(len(keys), 140), "yaxis": places(names),
             "xaxis": axis("Share of the segment", "share"), "showlegend": True,
+            "uniformtext": {"minsize": 9, "mode": "hide"}, "legend": {"traceorder": "normal"},
         },
     }  # fmt: skip
     spread = max(

@@ -18,6 +18,9 @@ from segql.report.contents import Row
 NEEDED = ("customer_segments", "segment_summary")
 #: Segments that have a colour of their own; the others share grey.
 COLOURS = 10
+#: Algorithms as they are said.
+ALGORITHMS = {"kmeans": "k-means", "hierarchical": "hierarchical clustering", "dbscan": "DBSCAN",
+              "hdbscan": "HDBSCAN"}  # fmt: skip
 #: Keys of customers in no segment.
 OUTSIDE = ("prospect", "unscored", "noise")
 
@@ -165,6 +168,12 @@ class Shop:
             [self.model],
         )
         return rows[0] if rows else {}
+
+    @property
+    def kind(self) -> str:
+        """What learned the model, as the end of a sentence."""
+        how = self.current.get("algorithm")
+        return f"this model is {ALGORITHMS.get(how, how)}" if how else "there is no model"
 
     @cached_property
     def as_of_date(self) -> Any:

@@ -37,8 +37,7 @@ def dendrogram(shop: Shop) -> Chart | Absent:
     key, title = "dendrogram", "Dendrogram"
     merges = shop.kept("dendrogram", "merge")
     if not merges:
-        how = shop.current.get("algorithm", "absent")
-        return Absent(key, title, f"It belongs to hierarchical models; this model is {how}.")
+        return Absent(key, title, f"It belongs to hierarchical models; {shop.kind}.")
     k = int(shop.current["k"])
     leaves = len(merges) + 1
     drawn = min(max(LEAVES, k), leaves)

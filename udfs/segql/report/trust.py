@@ -7,14 +7,14 @@ from typing import Any
 
 from segql.report.contents import Absent, Chart, Column, Figure, Part, Row, Sheet, Table, shown
 from segql.report.figures import axis, bars, bound, height, line
-from segql.report.reading import Shop
+from segql.report.reading import ALGORITHMS, Shop
 from segql.report.statements import SILHOUETTES
 from segql.report.trees import dendrogram
 
 #: Points of a silhouette plot, for each segment.
 STEPS = 60
 #: Hennig's bounds of the bootstrap Jaccard, and the usual ones of the stability index.
-JACCARDS = ((0.6, "trust from here"), (0.85, "highly stable"))
+JACCARDS = ((0.6, "0.6"), (0.85, "0.85 stable"))
 DRIFTS = ((0.1, "0.1 watch"), (0.25, "0.25 refit"))
 NO_MODEL = "There is no model in this database's registry."
 
@@ -36,7 +36,7 @@ def trust(shop: Shop) -> Part:
     lead = []
     reason = shop.current.get("reason")
     if reason:
-        lead.append(f"{reason[0].upper()}{reason[1:].rstrip('.')}.")
+        lead.append(f"Why so many segments: {reason.rstrip('.')}.")
     if shop.current.get("prefers_one"):
         lead.append("The gap statistic prefers one segment: these segments are not to be trusted.")
     return Part("trust", "Trust", lead, items=items)
@@ -98,7 +98,7 @@ def _by_k(shop: Shop, key: str, title: str, name: str, label: str) -> Chart | Ab
         how = shop.current.get("algorithm")
         reason = NO_MODEL
         if how in ("dbscan", "hdbscan"):
-            reason = f"{how} finds the number of segments itself: no k was tried."
+            reason = f"{ALGORITHMS[how]} finds the number of segments itself: no k was tried."
         elif how:
             reason = f"One k only was asked for: k = {shop.current['k']}."
         return Absent(key, title, reason)
@@ -211,8 +211,7 @@ def k_distances(shop: Shop) -> Chart | Absent:
     key, title = "k-distance", "k-distance plot"
     rows = shop.kept("k_distances", '"position"')
     if not rows:
-        how = shop.current.get("algorithm", "absent")
-        return Absent(key, title, f"It belongs to DBSCAN and HDBSCAN; this model is {how}.")
+        return Absent(key, title, f"It belongs to DBSCAN and HDBSCAN; {shop.kind}.")
     found = shop.kept("diagnostics", "diagnostic")
     eps = next((row["numerical_value"] for row in found if row["diagnostic"] == "eps"), None)
     figure: Figure = {
