@@ -38,7 +38,7 @@ return {
     loading: having('[data-test="loading-indicator"], .loading'),
     drawn: having('canvas, table, svg, .header-line').length,
     failed: having('.ant-alert-error, [data-test="chart-error"], .ant-empty'),
-    height: document.documentElement.scrollHeight,
+    height: Math.max(...charts.map((chart) => chart.getBoundingClientRect().bottom)) + 24,
 };
 """
 
@@ -77,7 +77,7 @@ def save(dashboard: str, cookie: str, charts: int, target: Path) -> None:
         page.set_window_size(WIDTH, 7000)
         page.get(dashboard)
         state = _drawn(page, charts)
-        page.set_window_size(WIDTH, int(str(state["height"])))
+        page.set_window_size(WIDTH, int(float(str(state["height"]))))
         time.sleep(2)  # charts are drawn again for the new size, and nothing tells when
         page.save_screenshot(str(target))
 
