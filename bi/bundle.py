@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import argparse
 import io
+import sys
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -39,7 +41,7 @@ def zipped(database: Path, folder: Path = FOLDER) -> bytes:
     files = read(folder)
     for name, content in files.items():
         if name.startswith("databases/"):
-            content["sqlalchemy_uri"] = f"duckdb:///{database.resolve()}"
+            content["sqlalchemy_uri"] = f"duckdb:///{database.absolute()}"
         if name.startswith("charts/"):
             # Superset keeps a chart's query beside its settings, for alerts and for its API.
             content["query_context"] = query_context(content["params"])
@@ -50,3 +52,18 @@ def zipped(database: Path, folder: Path = FOLDER) -> bytes:
             # The import wants one folder around everything.
             target.writestr(f"segql/{name}", text)
     return archive.getvalue()
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Write the bundle's ZIP file for a Superset that runs elsewhere."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("database", type=Path, help="the served file, where Superset finds it")
+    parser.add_argument("target", type=Path, help="the ZIP file to write")
+    options = parser.parse_args(arguments)
+    options.target.write_bytes(zipped(options.database))
+    print(f"{options.target}: import it on Superset's page Dashboards")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,134 @@
+"""The BI check: a Superset of its own imports the bundle and shows every chart with rows."""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import bundle
+import duckdb
+import screenshot
+from rest import Api, ApiError
+from server import Server, ServerError, running
+
+ROOT = Path(__file__).resolve().parents[1]
+DASHBOARD = "superset/dashboard/customer-segments/"
+
+
+class CheckError(Exception):
+    """A problem that one line explains."""
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Check the bundle on a served file; 0 on success, 1 with one clear line otherwise."""
+    options = _parsed(arguments)
+    try:
+        _check(options)
+    except (CheckError, ApiError, ServerError, screenshot.DrawingError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+def _parsed(arguments: list[str] | None) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument(
+        "--database", type=Path, default=ROOT / "serve.duckdb", help="the file of segql publish"
+    )
+    parser.add_argument(
+        "--home",
+        type=Path,
+        default=ROOT / ".build" / "superset",
+        help="a folder for Superset's metadata, its log, the bundle and the picture",
+    )
+    parser.add_argument(
+        "--keep", action="store_true", help="leave the server running until Ctrl-C, to look at"
+    )
+    return parser.parse_args(arguments)
+
+
+def _check(options: argparse.Namespace) -> None:
+    database: Path = options.database.resolve()
+    home: Path = options.home.resolve()
+    began = time.monotonic()
+    # Another process that reads the file, as other BI tools do: Superset must not want to write.
+    with _opened(database):
+        shutil.rmtree(home, ignore_errors=True)
+        with running(home) as server:
+            api = Api(server)
+            charts = _imported(api, database, home)
+            _check_rows(api, charts)
+            print(f"{len(charts)} charts, all with rows")
+            _save_picture(api, server, len(charts), home / "dashboard.png")
+            print(f"took {time.monotonic() - began:.0f} s")
+            if options.keep:
+                _wait(server)
+
+
+def _opened(database: Path) -> duckdb.DuckDBPyConnection:
+    if not database.is_file():
+        raise CheckError(f"--database {str(database)!r} does not exist; segql publish writes it")
+    try:
+        return duckdb.connect(str(database), read_only=True)
+    except duckdb.Error as error:
+        said = " ".join(str(error).split())
+        raise CheckError(f"--database {str(database)!r} cannot be read: {said}") from error
+
+
+def _imported(api: Api, database: Path, home: Path) -> list[dict[str, Any]]:
+    """Import the bundle, and list its charts as Superset then knows them."""
+    archive = bundle.zipped(database)
+    (home / "segql.zip").write_bytes(archive)
+    api.import_dashboard(archive)
+    charts = sorted(api.charts(), key=lambda chart: str(chart["slice_name"]))
+    written = sorted(
+        content["slice_name"]
+        for name, content in bundle.read().items()
+        if name.startswith("charts/")
+    )
+    if [chart["slice_name"] for chart in charts] != written:
+        raise CheckError(f"{len(written)} charts are in the bundle, imported: {charts}")
+    return charts
+
+
+def _check_rows(api: Api, charts: list[dict[str, Any]]) -> None:
+    """Fetch the rows of every chart, and refuse those with none."""
+    failed = []
+    for chart in charts:
+        name = chart["slice_name"]
+        try:
+            rows = api.chart_data(chart["id"])
+        except ApiError as error:
+            failed.append(f"{name}: {error}")
+            continue
+        shown = [row for row in rows if any(value is not None for value in row.values())]
+        print(f"{len(shown):>6} rows  {name}")
+        if not shown:
+            failed.append(f"{name}: no rows")
+    if failed:
+        raise CheckError(f"{len(failed)} of {len(charts)} charts failed; " + "; ".join(failed))
+
+
+def _save_picture(api: Api, server: Server, charts: int, target: Path) -> None:
+    if screenshot.browser() is None:
+        print("no picture: chromium and chromedriver are not installed; the rows are checked")
+        return
+    screenshot.save(f"{server.url}/{DASHBOARD}?standalone=1", api.session_cookie(), charts, target)
+    print(f"picture: {target}")
+
+
+def _wait(server: Server) -> None:
+    print(f"{server.url}/{DASHBOARD}\nuser {server.user}, password {server.password}; Ctrl-C ends")
+    try:
+        while True:
+            time.sleep(60)
+    except KeyboardInterrupt:
+        print("stopping")
+
+
+if __name__ == "__main__":
+    sys.exit(main())
