@@ -5,9 +5,10 @@ from __future__ import annotations
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 from selenium import webdriver
 from selenium.webdriver.chrome.options import Options
@@ -37,7 +38,8 @@ return {
     charts: charts.length,
     loading: having('[data-test="loading-indicator"], .loading'),
     drawn: having('canvas, table, svg, .header-line').length,
-    failed: having('.ant-alert-error, [data-test="chart-error"], .ant-empty'),
+    failed: having('.ant-alert-error, [data-test="chart-error"]'),
+    empty: having('.ant-empty'),
     height: Math.max(...charts.map((chart) => chart.getBoundingClientRect().bottom)) + 24,
 };
 """
@@ -54,7 +56,9 @@ def browser() -> tuple[str, str] | None:
     return (chromium, driver) if chromium and driver else None
 
 
-def save(dashboard: str, cookie: str, charts: int, target: Path) -> None:
+def save(
+    dashboard: str, cookie: str, charts: int, target: Path, may_be_empty: Sequence[str] = ()
+) -> None:
     """Save a picture of the whole dashboard.
 
     Parameters
@@ -67,6 +71,8 @@ def save(dashboard: str, cookie: str, charts: int, target: Path) -> None:
         How many charts it has.
     target
         The PNG file to write.
+    may_be_empty
+        Names of charts that may show no rows.
     """
     found = browser()
     if found is None:
@@ -76,8 +82,8 @@ def save(dashboard: str, cookie: str, charts: int, target: Path) -> None:
         page.add_cookie({"name": "session", "value": cookie})
         page.set_window_size(WIDTH, 7000)
         page.get(dashboard)
-        state = _drawn(page, charts)
-        page.set_window_size(WIDTH, int(float(str(state["height"]))))
+        state = _drawn(page, charts, may_be_empty)
+        page.set_window_size(WIDTH, int(state["height"]))
         time.sleep(2)  # charts are drawn again for the new size, and nothing tells when
         page.save_screenshot(str(target))
 
@@ -96,14 +102,15 @@ def _page(chromium: str, driver: str) -> Iterator[webdriver.Chrome]:
             page.quit()
 
 
-def _drawn(page: webdriver.Chrome, charts: int) -> dict[str, object]:
+def _drawn(page: webdriver.Chrome, charts: int, may_be_empty: Sequence[str]) -> dict[str, Any]:
     """Wait until every chart is drawn, and refuse a page with charts that are not."""
     until = time.monotonic() + DRAW_SECONDS
-    state: dict[str, object] = {}
+    state: dict[str, Any] = {}
     while time.monotonic() < until:
         state = dict(page.execute_script(STATE))
-        if state["failed"]:
-            raise DrawingError(f"the page could not draw {state['failed']}")
+        failed = [*state["failed"], *(name for name in state["empty"] if name not in may_be_empty)]
+        if failed:
+            raise DrawingError(f"the page could not draw {failed}")
         if state["charts"] == state["drawn"] == charts and not state["loading"]:
             return state
         time.sleep(0.5)
