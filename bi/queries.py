@@ -8,13 +8,11 @@ from typing import Any
 #: The settings that name a chart's columns, for each kind of chart in the bundle.
 COLUMNS_OF = {
     "big_number_total": (),
-    "echarts_area": ("x_axis", "groupby"),
     "echarts_timeseries_bar": ("x_axis", "groupby"),
     "heatmap_v2": ("x_axis", "groupby"),
     "pivot_table_v2": ("groupbyColumns", "groupbyRows"),
     "sankey_v2": ("source", "target"),
     "table": ("all_columns",),
-    "treemap_v2": ("groupby",),
 }
 
 
