@@ -53,6 +53,14 @@ def contracts() -> dict[str, dict[str, str]]:
 CONTRACTS = contracts()
 
 
+def marts_of(dataset: Content) -> set[str]:
+    """The marts that a dataset reads."""
+    if "sql" not in dataset:
+        return {dataset["table_name"]}
+    tables = sqlglot.parse_one(dataset["sql"], read="duckdb").find_all(exp.Table)
+    return {table.name for table in tables if table.db == "marts"}
+
+
 def columns(dataset: Content, *, calculated: bool) -> dict[str, Content]:
     return {
         column["column_name"]: column
@@ -79,8 +87,7 @@ def test_dataset_has_the_columns_of_its_mart_or_query(name: str) -> None:
             dialect="duckdb",
             validate_qualify_columns=True,
         )
-        tables = {table.name for table in query.find_all(exp.Table) if table.db == "marts"}
-        assert tables <= CONTRACTS.keys()
+        assert marts_of(dataset) <= CONTRACTS.keys()
         assert set(held) == set(query.named_selects)
         return
     mart = CONTRACTS[dataset["table_name"]]
@@ -168,6 +175,15 @@ def test_filter_leaves_out_the_charts_without_its_column() -> None:
             if column not in columns(BY_UUID[chart["dataset_uuid"]], calculated=False)
         }
         assert set(item["scope"]["excluded"]) == without
+
+
+def test_exposure_names_the_marts_of_the_datasets() -> None:
+    text = (MARTS.parent / "exposures.yml").read_text(encoding="utf-8")
+    [exposure] = [
+        item for item in yaml.safe_load(text)["exposures"] if item["name"] == "segment_dashboard"
+    ]
+    read = set[str]().union(*(marts_of(dataset) for dataset in DATASETS.values()))
+    assert set(exposure["depends_on"]) == {f"ref('{mart}')" for mart in read}
 
 
 def test_uuids_are_unique() -> None:
