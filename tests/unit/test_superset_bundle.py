@@ -17,7 +17,7 @@ from sqlglot.optimizer.qualify import qualify
 
 ROOT = Path(__file__).resolve().parents[2]
 MARTS = ROOT / "dbt_project" / "models" / "marts"
-sys.path.insert(0, str(ROOT / "bi"))
+sys.path.append(str(ROOT / "bi"))
 
 import bundle  # noqa: E402
 import queries  # noqa: E402
