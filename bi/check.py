@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shutil
+import signal
 import sys
 import time
 from pathlib import Path
@@ -26,6 +27,8 @@ class CheckError(Exception):
 def main(arguments: list[str] | None = None) -> int:
     """Check the bundle on a served file; 0 on success, 1 with one clear line otherwise."""
     options = _parsed(arguments)
+    # Whoever ends the check ends its server too.
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(1))
     try:
         _check(options)
     except (CheckError, ApiError, ServerError, screenshot.DrawingError) as error:
