@@ -233,7 +233,7 @@ def project(folder: Path, *, run: bool = False, **macros: str) -> dict[str, str]
             "{{ config(materialized='segmentation', id='customer_id', features={"
             + ", ".join(
                 f"'{name}': {{'transform': 'log1p'}}"
-                for name in ("recency", "frequency", "monetary")
+                for name in ("recency", "frequency", "monetary", "tenure")
             )
             + "}) }}\nselect * from {{ ref('customer_features') }}\n"
         )

@@ -204,7 +204,7 @@ def test_function_resource_and_macro_agree(shop: harness.Shop, cli: str) -> None
     """As a dbt function, and as the macro that a plain run leaves: from a client without Python."""
     query = (
         "select count(*) from features.customer_features as f join segmentation.kmeans_segments"
-        " as s using (customer_id) where {}(recency, frequency, monetary)"
+        " as s using (customer_id) where {}(recency, frequency, monetary, tenure)"
         " is distinct from s.segment_key"
     )
     for function in ("segmentation.customer_segment_key", "segql.customers_segment_key"):
@@ -227,6 +227,6 @@ def test_function_without_all_features_says_so(shop: harness.Shop, tmp_path: Pat
     assert result.code == 0, result.output
     assert "function customer_segment_key has no argument for distinct_products" in result.output
     assert wider.value(
-        "select segmentation.customer_segment_key(5, 3, 100)"
+        "select segmentation.customer_segment_key(5, 3, 100, 400)"
         " = segql.customers_segment_key(recency := 5, frequency := 3)"
     )

@@ -29,7 +29,7 @@ def test_the_model_and_the_others(shop: harness.Shop) -> None:
     learned_from = shop.rows(
         f"select distinct feature from {PROFILES} where is_clustered_on order by 1"
     )
-    assert learned_from == [("frequency",), ("monetary",), ("recency",)]
+    assert learned_from == [("frequency",), ("monetary",), ("recency",), ("tenure",)]
     others = {
         row[0] for row in shop.rows(f"select feature from {PROFILES} where not is_clustered_on")
     }

@@ -100,7 +100,7 @@ def test_drift_and_refit(shop: harness.Shop, tmp_path: Path) -> None:
     )
     assert set(drifts) == {
         f"psi of {name}"
-        for name in ("recency", "frequency", "monetary", "segment shares")
+        for name in ("recency", "frequency", "monetary", "tenure", "segment shares")
     }
     assert parts == pytest.approx(drifts["psi of segment shares"], abs=1e-5)
     [(share, fitted)] = moved.rows("select sum(share), sum(fitted_share) from marts.segment_trust")
