@@ -174,7 +174,9 @@ def lorenz(shop: Shop) -> Chart | Absent:
         (a, b) for place, (a, b) in enumerate(zip(x, y, strict=True))
         if place % (LORENZ_STEPS // 10) == 0 or place == len(x) - 1
     ]  # fmt: skip
-    table = Table([Column("Customers, up to", "share"), Column("Share of revenue", "share")], tenths)
+    table = Table(
+        [Column("Customers, up to", "share"), Column("Share of revenue", "share")], tenths
+    )
     note = (
         f"{shown(count, 'count')} customers with orders; spending below 0 counts as 0; Gini "
         f"{gini:.3f} on all of them."

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-
 from segql.report.contents import Absent, Chart, Column, Figure, Part, Row, Sheet, Table, shown
 from segql.report.figures import (
     DASHES,
@@ -163,8 +162,10 @@ def _mix(shop: Shop, feature: str, rows: Sequence[Row], place: int) -> Chart:
     }  # fmt: skip
     spread = max(
         levels,
-        key=lambda level: max(share.get((key, level)) or 0 for key in keys)
-        - min(share.get((key, level)) or 0 for key in keys),
+        key=lambda level: (
+            max(share.get((key, level)) or 0 for key in keys)
+            - min(share.get((key, level)) or 0 for key in keys)
+        ),
     )
     most = max(keys, key=lambda key: share.get((key, spread)) or 0)
     alt = (
@@ -237,5 +238,3 @@ def _rules(shop: Shop) -> Sheet:
         "segments are assigned by the model, not by these rules."
     )
     return Sheet("rules", "Each segment in a rule", table, note)
-
-
