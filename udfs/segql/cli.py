@@ -28,6 +28,7 @@ from segql.cli_support import (
 from segql.errors import SegqlError
 from segql.forgetting import forget, rewrite
 from segql.lifecycle import evaluate, explain_decisions, export, fitted, load, models, predict
+from segql.publish_command import publish_command
 from segql.shell import Shell
 from segql.training import DEFAULTS, Request
 from segql.upkeep import drop, use_version
@@ -378,6 +379,7 @@ def shell_command(
 
 
 app.command("backtest")(backtest_command)
+app.command("publish")(publish_command)
 
 
 def main() -> None:

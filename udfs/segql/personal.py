@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from difflib import get_close_matches
 
 from segql import sql
 from segql.engines.duckdb import DuckDBEngine
-from segql.errors import SegqlError, unknown
+from segql.errors import SegqlError
 
 #: English, German, French, Spanish and Italian words; a column is what its last word says:
 #: ``email`` is personal, ``email_clicks`` and ``email_domain`` are not.
@@ -101,11 +102,16 @@ class PersonalRules:
         """Refuse a column that no table has, or that is to be kept and left out."""
         known = {name for columns in tables.values() for name in columns}
         full = {f"{table}.{name}" for table, columns in tables.items() for name in columns}
-        lowered = {name.lower() for name in known | full}
+        lowered = {name.lower(): name for name in sorted(known | full)}
         for option in ("keep", "leave_out"):
             for name in getattr(self, option):
                 if name.lower() not in lowered:
-                    raise SegqlError(f"{option}: {unknown('column', name, sorted(known))}")
+                    near = get_close_matches(name.lower(), lowered, n=1, cutoff=0.5)
+                    hint = f"; did you mean {lowered[near[0]]!r}?" if near else ""
+                    raise SegqlError(
+                        f"{option}: no mart has a column {name!r}{hint} (accepted: column or "
+                        "mart.column)"
+                    )
         both = {name.lower() for name in self.keep} & {name.lower() for name in self.leave_out}
         if both:
             raise SegqlError(
@@ -113,7 +119,7 @@ class PersonalRules:
             )
 
     def decision(self, table: str, column: str) -> bool | None:
-        """True to keep, False to leave out, None where the user has not said; the longer name wins."""
+        """True to keep, False to leave out, None where nothing is said; the longer name wins."""
         for name in (f"{table}.{column}".lower(), column.lower()):
             if name in {item.lower() for item in self.leave_out}:
                 return False
@@ -175,37 +181,31 @@ def personal_name(column: str, kind: str, *, has_id: bool) -> str | None:
     has_id : bool
         Whether the table has a row for each customer: a bare ``name`` is a person's there.
     """
-    if kind == "BOOLEAN":
-        return None
     words = _words(column)
-    pair = _PAIRS.get(tuple(words[-2:]))  # type: ignore[call-overload]
-    if pair is not None:
-        return str(pair)
+    if kind == "BOOLEAN" or not words:
+        return None
+    if len(words) > 1 and (words[-2], words[-1]) in _PAIRS:
+        return _PAIRS[words[-2], words[-1]]
     while len(words) > 1 and (words[-1] in _AFTER or words[-1].isdigit()):
         words = words[:-1]
-    if not words:
-        return None
-    head = words[-1]
-    if _BIRTH & set(words) and (_TEMPORAL.match(kind) or head in _BIRTH_HEADS):
+    if _BIRTH & set(words) and (_TEMPORAL.match(kind) or words[-1] in _BIRTH_HEADS):
         return "a date of birth"
-    if has_id and head in _PLACE and not _TEMPORAL.match(kind):
-        return "an address"
-    if head in _DOCUMENT:
-        return "a document"
-    if head in _PHONE and (_is_text(kind) or _WHOLE.match(kind)):
+    if words[-1] in _DOCUMENT or (has_id and words[-1] in _PLACE):
+        return "a document" if words[-1] in _DOCUMENT else "an address"
+    if words[-1] in _PHONE and (_is_text(kind) or _WHOLE.match(kind)):
         return "a phone number"
     return _of_text(words, has_id=has_id) if _is_text(kind) else None
 
 
 def _of_text(words: list[str], *, has_id: bool) -> str | None:
-    head = words[-1]
+    head, before = words[-1], "".join(words[-2:-1])
     if head in _EMAIL:
         return "an e-mail address"
     if head in _ADDRESS:
         return "an address"
-    if head in _NAME or (head == "name" and (words[-2:-1] or [""])[0] in _PERSON):
+    if head in _NAME or (head == "name" and before in _PERSON) or (words == ["name"] and has_id):
         return "a name"
-    return "a name" if words == ["name"] and has_id else None
+    return None
 
 
 def _words(column: str) -> list[str]:
@@ -244,7 +244,7 @@ def _by_values(
         + f" from {source}"
     )[0]
     found = {}
-    for place, (name, kind) in enumerate(looked.items()):
+    for place, name in enumerate(looked):
         emails, phones, filled = (int(item) for item in counts[1 + 3 * place : 4 + 3 * place])
         if emails:
             reason = f"holds e-mail addresses in {emails} of {counts[0]} rows"

@@ -119,10 +119,10 @@ def publish(
         cursor.execute(f"use {_quoted(database)}")
         engine = DuckDBEngine(cursor)
         _check_target(engine, request.to)
+        before = _published_before(request.to)
         for place in filter(None, (request.to, request.parquet)):
             held.enter_context(placing.locked(place))
             placing.prune_parts(place)
-        before = _published_before(request.to)
         try:
             return _written(engine, str(database), request, before)
         except duckdb.Error as error:
@@ -132,9 +132,7 @@ def publish(
 # -- what is asked for -----------------------------------------------------------------------
 
 
-def _checked(
-    to: Any, parquet: Any, schema: Any, keep: Any, leave_out: Any
-) -> _Request:
+def _checked(to: Any, parquet: Any, schema: Any, keep: Any, leave_out: Any) -> _Request:
     """Refuse what is no option's value."""
     for option, value in (("to", to), ("parquet", parquet)):
         is_none = option == "parquet" and value is None
@@ -180,12 +178,11 @@ def _check_target(engine: DuckDBEngine, to: Path) -> None:
         return
     rows = engine.rows("select database_name, path, readonly from duckdb_databases()")
     for name, path, is_readonly in rows:
-        if path and Path(path).exists() and to.samefile(path):
-            if name == engine.database or not is_readonly:
-                raise SegqlError(
-                    f"to got {str(to)!r}, which is the database {name!r} itself; accepted: "
-                    "another file"
-                )
+        is_in_use = name == engine.database or not is_readonly
+        if is_in_use and path and Path(path).exists() and to.samefile(path):
+            raise SegqlError(
+                f"to got {str(to)!r}, which is the database {name!r} itself; accepted: another file"
+            )
 
 
 def _published_before(to: Path) -> str | None:
@@ -201,8 +198,10 @@ def _published_before(to: Path) -> str | None:
         try:
             con.execute(f"attach {_literal(str(to))} as served (read_only)")
         except duckdb.Error as error:
-            if "lock" in str(error).lower():
-                raise SegqlError(f"{str(to)!r} is open for writing elsewhere; {accepted}") from error
+            if "lock on file" in str(error):
+                raise SegqlError(
+                    f"{str(to)!r} is open for writing elsewhere; {accepted}"
+                ) from error
             # A file that nobody can open is what a publish repairs.
             return None
         try:
@@ -260,9 +259,7 @@ def _attached(engine: DuckDBEngine, part: Path) -> Iterator[str]:
     name = f"{sql.SCRATCH}served_{uuid.uuid4().hex[:12]}"
     database = engine.database
     # Read-write by name: the connection itself may be read-only.
-    engine.run(
-        f"attach {_literal(str(part))} as {name} (read_write, storage_version '{STORAGE}')"
-    )
+    engine.run(f"attach {_literal(str(part))} as {name} (read_write, storage_version '{STORAGE}')")
     try:
         yield name
     finally:
@@ -304,9 +301,7 @@ def _copied(
                 engine.run(f"copy {copied} to {file} (format parquet)")
         left += gone
     models = _copy_registry(engine, database, served, rules)
-    publication = Publication(
-        request.id, request.to, request.parquet, counts, models, left
-    )
+    publication = Publication(request.id, request.to, request.parquet, counts, models, left)
     _note(engine, publication, request)
     return publication
 
@@ -376,9 +371,7 @@ def _copy_registry(
     engine: DuckDBEngine, database: str, served: str, rules: PersonalRules
 ) -> dict[str, int]:
     """Copy the rows of the versions that are published, and write their macros from them."""
-    tables = [
-        name for name in TABLES if name != "registry_info" and has_table(engine, name)
-    ]
+    tables = [name for name in TABLES if name != "registry_info" and has_table(engine, name)]
     for table, column in _CATEGORIES.items():
         if table in tables and rules.decision(table, column) is not True:
             _check_categories(engine, table, column)
