@@ -74,11 +74,18 @@ def remove(path: Path) -> None:
         path.unlink(missing_ok=True)
 
 
+def log_of(path: Path) -> Path:
+    """The write-ahead log of a database file."""
+    return path.with_name(f"{path.name}.wal")
+
+
 def place_file(part: Path, path: Path) -> None:
     """Replace a file whole: who has the old one open keeps it, nobody sees less than one."""
     if path.exists():
         shutil.copymode(path, part)
     _to_disk(part)
+    # A log of the old file is none of the new one.
+    log_of(path).unlink(missing_ok=True)
     os.replace(part, path)
     _to_disk(path.parent)
 
@@ -121,23 +128,37 @@ def check_link(link: Path) -> None:
         )
 
 
-def place_folder(folder: Path, link: Path) -> None:
-    """Let the link lead to another folder of its versions, in one step."""
+def part_folder(version: Path) -> Path:
+    """Make the folder that a version is written in."""
+    folder = version.with_name(version.name + PART)
+    folder.mkdir(parents=True)
+    return folder
+
+
+def part_link(version: Path, link: Path) -> Path:
+    """Make the link to a version, beside its place: where none can be made, nothing is changed.
+
+    Raises
+    ------
+    SegqlError
+    """
     part = part_of(link)
     try:
-        part.symlink_to(Path(folder.parent.name) / folder.name, target_is_directory=True)
+        part.symlink_to(Path(version.parent.name) / version.name, target_is_directory=True)
     except OSError as error:
         raise SegqlError(
             f"parquet got {str(link)!r}, where no symbolic link can be made ({error.strerror}); "
             "accepted: a folder on a file system that has them"
         ) from error
-    try:
-        if link.is_dir() and not link.is_symlink():
-            # Empty, as check_link saw; somebody's mkdir.
-            link.rmdir()
-        os.replace(part, link)
-    finally:
-        part.unlink(missing_ok=True)
+    return part
+
+
+def place_link(part: Path, link: Path) -> None:
+    """Let a link lead to another version, in one step."""
+    if link.is_dir() and not link.is_symlink():
+        # Empty, as check_link saw: somebody has made it for the files to come.
+        link.rmdir()
+    os.replace(part, link)
     _to_disk(link.parent)
 
 
