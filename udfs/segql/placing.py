@@ -47,8 +47,10 @@ def locked(path: Path) -> Iterator[None]:
                 f"{str(path)!r} is being published by another process"
                 f"{f' ({holder})' if holder else ''}; accepted: one at a time"
             ) from error
-        os.ftruncate(lock, 0)
-        os.pwrite(lock, str(os.getpid()).encode(), 0)
+        # Only a message of another one says it: a full disk is no reason to stop here.
+        with suppress(OSError):
+            os.ftruncate(lock, 0)
+            os.pwrite(lock, str(os.getpid()).encode(), 0)
         yield
     finally:
         os.close(lock)

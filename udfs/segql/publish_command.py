@@ -46,7 +46,7 @@ def publish_command(
     Examples:
       segql publish
       segql publish --to shared.duckdb --parquet exports --leave-out gender
-      segql publish --keep rfm_segments.name --json
+      segql publish --keep rfm_segments.postcode --json
     """
     target = to or database.with_name("serve.duckdb")
     with _opened(database) as con:

@@ -223,7 +223,9 @@ def _written(engine: DuckDBEngine, request: _Request, before: str | None) -> Pub
         with attached(engine, part) as served:
             with engine.transaction():
                 copied = copy_served(engine, served, request.schema, request.rules)
-                note_publication(engine, request.id, request.schema, version, copied.left_out)
+                note_publication(
+                    engine, served, request.id, request.schema, version, copied.left_out
+                )
             if folder is not None:
                 write_parquet(engine, served, request.schema, folder)
             # What is in the log is in the file before anyone opens it.

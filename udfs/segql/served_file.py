@@ -49,15 +49,31 @@ class Copied:
 def attached(engine: DuckDBEngine, part: Path) -> Iterator[str]:
     """Attach a new file; its name is nobody else's."""
     name = f"{sql.SCRATCH}served_{uuid.uuid4().hex[:12]}"
-    database = engine.database
     # Read-write by name: the connection itself may be read-only.
     engine.run(f"attach {literal(str(part))} as {name} (read_write, storage_version '{STORAGE}')")
     try:
         yield name
+    except BaseException:
+        # Why it has failed matters more than that this has failed, too.
+        with suppress(duckdb.Error):
+            engine.run(f"detach {name}")
+        raise
+    engine.run(f"detach {name}")
+
+
+@contextmanager
+def _in_use(engine: DuckDBEngine, served: str) -> Iterator[None]:
+    """Let names without a database be the served file's.
+
+    Only for a while: a file in use that cannot be written, as on a full disk, cannot be detached.
+    """
+    database = engine.database
+    engine.run(f"use {quoted(served)}")
+    try:
+        yield
     finally:
         with suppress(duckdb.Error):
             engine.run(f"use {quoted(database)}")
-        engine.run(f"detach {name}")
 
 
 def copy_served(engine: DuckDBEngine, served: str, schema: str, rules: PersonalRules) -> Copied:
@@ -67,7 +83,7 @@ def copy_served(engine: DuckDBEngine, served: str, schema: str, rules: PersonalR
     ----------
     engine : DuckDBEngine
     served : str
-        The attached database to copy to; it is the current one afterwards.
+        The attached database to copy to.
     schema : str
         The schema of the marts, there as here.
     rules : PersonalRules
@@ -159,9 +175,7 @@ def _id_columns(engine: DuckDBEngine) -> set[str]:
     return {DEFAULT_ID, *(row[0] for row in rows if row[0])}
 
 
-def _comment(
-    engine: DuckDBEngine, schema: str, mart: str, columns: list[str], copied: str
-) -> None:
+def _comment(engine: DuckDBEngine, schema: str, mart: str, columns: list[str], copied: str) -> None:
     """Take the descriptions along: BI shows them."""
     where = [engine.database, schema, mart]
     rows = engine.rows(
@@ -189,25 +203,25 @@ def _copy_registry(engine: DuckDBEngine, served: str, rules: PersonalRules) -> d
         if table in tables and rules.decision(table, column) is not True:
             _check_categories(engine, table, column)
     source = f"{quoted(engine.database)}.segql"
-    engine.run(f"use {quoted(served)}")
-    registry = Registry(engine)
-    registry.prepare()
     published = (
         f" semi join (from {source}.models where is_published) as published "
         "on copied.model_name = published.model_name "
         "and copied.model_version = published.model_version"
     )
-    for table in tables:
-        only = "" if table == "retired" else published
-        engine.run(
-            f"insert into segql.{table} by name select copied.* "
-            f"from {source}.{table} as copied{only}"
+    with _in_use(engine, served):
+        registry = Registry(engine)
+        registry.prepare()
+        for table in tables:
+            only = "" if table == "retired" else published
+            engine.run(
+                f"insert into segql.{table} by name select copied.* "
+                f"from {source}.{table} as copied{only}"
+            )
+        registry.rewrite()
+        registry.announce()
+        rows = engine.rows(
+            "select model_name, model_version from segql.models where is_current order by 1"
         )
-    registry.rewrite()
-    registry.announce()
-    rows = engine.rows(
-        "select model_name, model_version from segql.models where is_current order by 1"
-    )
     return dict(rows)
 
 
@@ -225,13 +239,19 @@ def _check_categories(engine: DuckDBEngine, table: str, column: str) -> None:
 
 
 def note_publication(
-    engine: DuckDBEngine, id: str, schema: str, folder: Path | None, left_out: list[LeftOut]
+    engine: DuckDBEngine,
+    served: str,
+    id: str,
+    schema: str,
+    folder: Path | None,
+    left_out: list[LeftOut],
 ) -> None:
-    """Write the file's own row, into the current database."""
-    engine.run(f"create table segql.{PUBLICATION} ({_PUBLICATION_COLUMNS})")
+    """Write the file's own row."""
+    table = f"{quoted(served)}.segql.{PUBLICATION}"
+    engine.run(f"create table {table} ({_PUBLICATION_COLUMNS})")
     left = [{"mart": item.table, "column": item.column, "reason": item.reason} for item in left_out]
     engine.run(
-        f"insert into segql.{PUBLICATION} values (?, ?, ?, ?, ?, ?, ?)",
+        f"insert into {table} values (?, ?, ?, ?, ?, ?, ?)",
         [
             id, datetime.now(UTC).replace(tzinfo=None), schema,
             None if folder is None else str(folder), version("segql"), duckdb.__version__, left,
