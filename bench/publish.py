@@ -37,8 +37,8 @@ AGREES = """
 select
     (select sum(customers)::bigint from {segment_summary}),
     (select count(*) from {customer_segments}),
-    (select list(distinct model_version order by model_version) from {customer_segments}),
-    (select list(distinct model_version order by model_version) from {segment_trust})
+    (select list(distinct model_version) from {customer_segments} where model_version is not null),
+    (select list(distinct model_version) from {segment_trust} where model_version is not null)
 """
 SERVED = (
     AGREES.format(
@@ -132,8 +132,9 @@ def build_shop(folder: Path, customers: int) -> Path:
 def environment(folder: Path) -> dict[str, str]:
     """Where dbt and segql find the warehouse and write their own files."""
     return os.environ | {
-        "SEGQL_DATABASE": str(folder / "warehouse.duckdb"), "DBT_TARGET_PATH": str(folder / "target"),
-        "DBT_LOG_PATH": str(folder / "logs"), "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
+        "SEGQL_DATABASE": str(folder / "warehouse.duckdb"),
+        "DBT_TARGET_PATH": str(folder / "target"), "DBT_LOG_PATH": str(folder / "logs"),
+        "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
     }  # fmt: skip
 
 

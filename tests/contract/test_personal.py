@@ -18,13 +18,16 @@ PERSONAL = {
         "email", "e_mail", "E-Mail", "customer_email", "email_hash", "Emails",
         "contact_mail", "email_1",
     ],
-    "a phone number": ["phone", "home_phone", "phone_number", "mobilePhone", "fax", "Telefon", "tel"],
+    "a phone number": [
+        "phone", "home_phone", "phone_number", "mobilePhone", "fax", "Telefon", "tel",
+    ],
     "a name": [
         "first_name", "LastName", "surname", "customer_name", "Customer Name", "full_name",
         "contact_name", "username", "user_name", "vorname", "nachname", "name",
     ],
     "an address": [
-        "address", "emailAddress2", "ip_address", "street", "address_line_1", "zip", "zip_code", "postal_code",
+        "address", "emailAddress2", "ip_address", "street", "address_line_1", "zip", "zip_code",
+        "postal_code",
         "PLZ", "house_number", "shipping_addresses",
     ],
     "a date of birth": ["birth_date", "date_of_birth", "dob", "birthday", "geburtsdatum"],

@@ -121,7 +121,7 @@ def test_every_macro_answers_as_in_the_warehouse(warehouse: Path) -> None:
         for version in ("", ", version := 1"):
             query = scored.format(version)
             assert con.execute(query).fetchall() == rows(query, warehouse)
-    with pytest.raises(duckdb.Error, match="unknown model 'nope' .known: customers"):
+    with pytest.raises(duckdb.Error, match=r"unknown model 'nope' \(known: customers\)"):
         rows("from segql.trust('nope')")
 
 
@@ -233,8 +233,8 @@ def test_all_marts_are_of_one_moment(warehouse: Path) -> None:
                 for place in ("marts.customer_segments", "'out/customer_segments.parquet'"):
                     other = place.replace("customer_segments", "segment_summary")
                     [found] = rows(
-                        f"select list(distinct c.round), (select list(distinct round) from {other}) "
-                        f"from {place} as c"
+                        f"select list(distinct c.round), "
+                        f"(select list(distinct round) from {other}) from {place} as c"
                     )
                     assert found[0] == found[1]
                     assert len(found[0]) == 1
@@ -421,7 +421,7 @@ def test_what_is_refused(warehouse: Path, tmp_path: Path) -> None:
         ({"to": 3}, "to got 3; accepted: a path"),
         ({"to": ""}, "to got ''; accepted: a path"),
         ({"to": "folder"}, "to got 'folder', which is a folder; accepted: a file"),
-        ({"to": "nowhere/a.duckdb"}, "to got 'nowhere/a.duckdb'; accepted: a file in a folder that"),
+        ({"to": "nowhere/a.duckdb"}, "to got 'nowhere/a.duckdb'; accepted: a file in a folder"),
         ({"to": "segql.duckdb"}, "to got 'segql.duckdb': DuckDB calls the database 'segql', which"),
         ({"to": "marts.duckdb"}, "to got 'marts.duckdb': DuckDB calls the database 'marts', which"),
         ({"to": "warehouse.duckdb"}, "which is the database 'warehouse' itself; accepted: another"),
@@ -433,15 +433,15 @@ def test_what_is_refused(warehouse: Path, tmp_path: Path) -> None:
         ({"parquet": "notes.txt"}, "notes.txt', which is a file; accepted: a name that is free"),
         ({"parquet": "elsewhere"}, "which is a link to 'folder'; accepted: a name that is free"),
         ({"parquet": "no/where"}, "parquet got 'no/where'; accepted: a folder in one that exists"),
-        ({"parquet": "serve.duckdb"}, "to and parquet are both 'serve.duckdb'; accepted: a file and"),
+        ({"parquet": "serve.duckdb"}, "to and parquet are both 'serve.duckdb'; accepted: a file"),
         ({"parquet": 1}, "parquet got 1; accepted: a path"),
         ({"schema": "segql"}, "schema got 'segql'; accepted: the schema of the marts"),
-        ({"schema": "mart"}, "the database 'warehouse' has no marts in schema 'mart'; accepted: one"),
+        ({"schema": "mart"}, "the database 'warehouse' has no marts in schema 'mart'; accepted"),
         ({"keep": 3}, "keep got 3; accepted: a column or a list of columns"),
         ({"keep": "emial"}, "keep: no mart has a column 'emial'; did you mean 'email'? (accepted:"),
         ({"leave_out": ["segment_summary.email"]},
          "leave_out: no mart has a column 'segment_summary.email'; did you mean"),
-        ({"keep": "city", "leave_out": "City"}, "keep and leave_out both name 'city'; accepted: one"),
+        ({"keep": "city", "leave_out": "City"}, "keep and leave_out both name 'city'; accepted"),
         ({"leave_out": ["segment_key", "customers", "round"]},
          "mart 'segment_summary' has personal columns only (segment_key, customers, round); acc"),
     ]  # fmt: skip

@@ -27,7 +27,7 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def small_shop(tmp_path_factory: pytest.TempPathFactory, packages: None) -> harness.Shop:
-    """Build sixty customers with order lines and registrations; built whole."""
+    """Build sixty customers with order lines and registrations; built whole, and published."""
     shop = harness.new_shop(
         tmp_path_factory.mktemp("small"),
         SMALL_SHOP,
@@ -36,7 +36,8 @@ def small_shop(tmp_path_factory: pytest.TempPathFactory, packages: None) -> harn
         " from range(1, 65) as customers (customer)",
         k=3,
     )
-    shop.build()
+    folder = shop.database.parent
+    shop.build(publish_to=str(folder / "serve.duckdb"), publish_parquet=str(folder / "parquet"))
     return shop
 
 
