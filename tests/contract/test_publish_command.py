@@ -170,3 +170,32 @@ def test_an_id_that_is_an_address(tmp_path: Path) -> None:
     )
     assert not path.with_name("serve.duckdb").exists()
     run("--database", str(path), "--keep", "mails.customer_id")
+
+
+def test_a_forgotten_customer_is_in_no_output(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Not in the served file, nor in any version of the Parquet folder."""
+    path = tmp_path / "warehouse.duckdb"
+    path.write_bytes(Path("warehouse.duckdb").read_bytes())
+    monkeypatch.chdir(tmp_path)
+    for _ in range(2):
+        run("--parquet", "out")
+    with duckdb.connect("serve.duckdb", read_only=True) as con:
+        [(before,)] = con.execute("select publication_id from segql.publication").fetchall()
+        version = os.path.realpath("out")
+        result = CliRunner().invoke(app, ["forget", "c00042", "--yes"])
+        assert result.exit_code == 0, result.output
+    assert 'serve.duckdb: 2 rows of 2 tables\n  "marts"."customer_segments": 1' in result.stdout
+    files = [item for item in tmp_path.rglob("*") if item.is_file()]
+    assert len([item for item in files if item.suffix == ".parquet"]) == 3
+    assert [item for item in files if b"c00042" in item.read_bytes()] == []
+    assert duckdb.sql("select count(*) from 'out/customer_segments.parquet'").fetchall() == [(99,)]
+    assert not Path(version).exists()
+    with duckdb.connect("serve.duckdb", read_only=True) as con:
+        [(after, folder)] = con.execute(
+            "select publication_id, parquet from segql.publication"
+        ).fetchall()
+        assert (after != before, folder) == (True, os.path.realpath("out"))
+        assert len(con.execute("from segql.trust('customers')").fetchall()) == 3
+    run("--parquet", "out")

@@ -97,6 +97,16 @@ def versions_of(link: Path) -> Path:
     return link.with_name(f".{link.name}.versions")
 
 
+def link_of(version: Path) -> Path | None:
+    """The link that leads to a folder of its versions, None where it is gone or none of ours."""
+    folder = version.parent
+    if not (folder.name.startswith(".") and folder.name.endswith(".versions")):
+        return None
+    link = folder.with_name(folder.name[1 : -len(".versions")])
+    linked = linked_version(link)
+    return link if linked is not None and linked.parent == folder else None
+
+
 def linked_version(link: Path) -> Path | None:
     """The version that a link leads to, None where there is no link yet."""
     return link.parent / os.readlink(link) if link.is_symlink() else None

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import uuid
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import ExitStack, closing
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -15,6 +15,7 @@ import duckdb
 from segql import placing
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
+from segql.forgetting import rewrite
 from segql.personal import LeftOut, PersonalRules
 from segql.served_file import (
     PUBLICATION,
@@ -44,6 +45,10 @@ class Publication:
     left_out: list[LeftOut]
 
 
+def _new_id() -> str:
+    return f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
+
+
 @dataclass(frozen=True)
 class _Request:
     """A checked request, under the names that it has while it is carried out."""
@@ -52,9 +57,7 @@ class _Request:
     parquet: Path | None
     schema: str
     rules: PersonalRules
-    id: str = field(
-        default_factory=lambda: f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{uuid.uuid4().hex[:12]}"
-    )
+    id: str = field(default_factory=_new_id)
 
     @property
     def version(self) -> Path | None:
@@ -121,6 +124,72 @@ def publish(
             return _written(engine, request, before)
         except (SegqlError, duckdb.Error, OSError) as error:
             raise SegqlError(f"{str(request.to)!r} stays as it was: {said(error)}") from error
+
+
+def rewrite_served(path: Path, change: Callable[[duckdb.DuckDBPyConnection], Any]) -> Any:
+    """Change a served file and the Parquet folder published with it, each replaced whole.
+
+    No older version of the folder stays: what has been deleted from the file is in none of them.
+
+    Parameters
+    ----------
+    path : Path
+        A file that publish has made, or any other database, which has no folder.
+    change : callable
+        Called with a connection to a copy of the file.
+
+    Returns
+    -------
+    object
+        What ``change`` returned.
+    """
+    path = path.resolve()
+    published = _publication_of(path)
+    if published is None:
+        return rewrite(path, change)
+    marts, folder = published
+    link = None if folder is None else placing.link_of(Path(folder))
+    if link is None:
+        with placing.locked(path):
+            return rewrite(path, change)
+    id = _new_id()
+    version = placing.versions_of(link) / id
+    part = link_part = None
+    with placing.locked(path), placing.locked(link):
+        try:
+            part = placing.part_folder(version)
+            link_part = placing.part_link(version, link)
+
+            def change_both(con: duckdb.DuckDBPyConnection) -> Any:
+                result = change(con)
+                engine = DuckDBEngine(con)
+                engine.run(
+                    f"update segql.{PUBLICATION} set publication_id = ?, parquet = ?",
+                    [id, str(version)],
+                )
+                write_parquet(engine, engine.database, marts, part)
+                placing.folder_to_disk(part)
+                part.rename(version)
+                return result
+
+            result = rewrite(path, change_both)
+            placing.place_link(link_part, link)
+            placing.prune_versions(link, {id})
+        finally:
+            for item in filter(None, (part, link_part)):
+                placing.remove(item)
+    return result
+
+
+def _publication_of(path: Path) -> tuple[str, str | None] | None:
+    """The schema of the marts and the Parquet folder that a file was published with."""
+    with duckdb.connect() as con:
+        con.execute(f"attach {literal(str(path))} as served (read_only)")
+        try:
+            rows = con.execute(f"select marts, parquet from served.segql.{PUBLICATION}").fetchall()
+        except duckdb.CatalogException:
+            return None
+    return rows[0] if rows else None
 
 
 # -- what is asked for -----------------------------------------------------------------------
