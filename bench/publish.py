@@ -87,7 +87,7 @@ def read_parquet(folder: str) -> tuple[Any, ...]:
 def reader(folder: Path) -> None:
     """Read until the file `stop` is there; print what was seen."""
     served, link = str(folder / "serve.duckdb"), folder / "parquet"
-    # Attached, not connected to: DuckDB would give each new connection of the process this old file.
+    # Attached: DuckDB would give every later connection of this process the same old file.
     held = duckdb.connect()
     held.execute(f"attach '{served}' as served (read_only); use served")
     first = held.execute(SERVED).fetchall()
