@@ -59,10 +59,12 @@ def test_the_served_file_scores(served: Path) -> None:
 def test_a_build_of_a_part_leaves_the_file(small_shop: harness.Shop, tmp_path: Path) -> None:
     shop = small_shop.copy(tmp_path)
 
-    result = shop.build("--select", "data_quality", publish_to="b.duckdb")
+    result = shop.build(
+        "--select", "data_quality", publish_to="serve.duckdb", publish_parquet="parquet"
+    )
 
-    assert "segql: 'b.duckdb' stays as it was: this build is a part, without " in result.output
-    assert not (tmp_path / "b.duckdb").exists()
+    assert "segql: 'serve.duckdb' stays as it was: this build is a part, without " in result.output
+    assert not (tmp_path / "serve.duckdb").exists()
 
 
 # -- a project of somebody else -------------------------------------------------------------------
