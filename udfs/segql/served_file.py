@@ -109,8 +109,8 @@ def copy_served(engine: DuckDBEngine, served: str, schema: str, rules: PersonalR
             kept = [column for column in columns if column not in {item.column for item in gone}]
             if not kept:
                 raise SegqlError(
-                    f"mart {mart!r} has personal columns only ({', '.join(columns)}); accepted: "
-                    "one or more of them in the option keep"
+                    f"mart {mart!r} would have no column left without {', '.join(columns)}; "
+                    "accepted: one or more of them in the option keep"
                 )
             listed = ", ".join(map(quoted, kept))
             [(counts[mart],)] = engine.rows(
