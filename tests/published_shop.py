@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import duckdb
+import pytest
 from support import load_frame, shop_frame
 
 import segql
@@ -52,3 +54,25 @@ def write_marts(con: duckdb.DuckDBPyConnection, round: int = 0) -> None:
         commit
         """
     )
+
+
+def published(path: Path, *arguments: Any, **options: Any) -> segql.Publication:
+    with duckdb.connect(str(path), read_only=True) as con:
+        return segql.publish(con, *arguments, **options)
+
+
+def rows(query: str, path: Path | str = "serve.duckdb") -> list[tuple[Any, ...]]:
+    with duckdb.connect(str(path), read_only=True) as con:
+        return con.execute(query).fetchall()
+
+
+def names(folder: Path) -> list[str]:
+    """What is in a folder besides the locks."""
+    return sorted(item.name for item in folder.iterdir() if not item.name.endswith(".lock"))
+
+
+def refused(path: Path, *arguments: Any, **options: Any) -> str:
+    with pytest.raises(segql.SegqlError) as caught:
+        published(path, *arguments, **options)
+    assert "\n" not in str(caught.value)
+    return str(caught.value)
