@@ -7,7 +7,7 @@ from typing import Annotated
 
 import typer
 
-from segql.cli_support import DEFAULT_DATABASE, Database, Json, opened, print_json, told
+from segql.cli_support import DEFAULT_DATABASE, Database, Json, opened_to_read, print_json, told
 from segql.report.contents import Absent
 
 
@@ -41,7 +41,8 @@ def report_command(
 
     if png is not None:
         find_browser()
-    with opened(database, writes=False) as con:
+    otherwise = "report when that has ended, or on the file that segql publish serves"
+    with opened_to_read(database, otherwise) as con:
         parts = write_report(con, to, title=title, marts=marts, model=model)
     pictures = [] if png is None else write_pictures(to, parts, png)
     items = [item for part in parts for item in part.items]

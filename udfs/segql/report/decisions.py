@@ -190,8 +190,8 @@ def expected(shop: Shop) -> Chart | Absent:
     missing = shop.lacks("segment_value")
     if missing:
         return Absent(key, title, missing)
-    rows = [row for row in shop.mart("segment_value", "expected_revenue desc nulls last, segment_key")
-            if row["expected_revenue"] is not None]  # fmt: skip
+    order = "expected_revenue desc nulls last, segment_key"
+    rows = [row for row in shop.mart("segment_value", order) if row["expected_revenue"] is not None]
     if not rows:
         return Absent(key, title, "No segment has a history to expect anything from.")
     figure = bars(

@@ -166,8 +166,9 @@ def matrix(shop: Shop, rows: Sequence[Row]) -> Chart:
     if kept:
         key, least = min(kept, key=lambda item: item[1])
         alt += f" {shop.name(key)} kept fewest, {shown(least, 'share')}."
-    return Chart("matrix", "Where they went, % of the segment before", figure, alt,
-                 _table(shop, rows), "Rows sum to 100; all customers known at either date.")  # fmt: skip
+    title = "Where they went, % of the segment before"
+    note = "Rows sum to 100; all customers known at either date."
+    return Chart("matrix", title, figure, alt, _table(shop, rows), note)
 
 
 def revenue(shop: Shop, rows: Sequence[Row]) -> Chart:
@@ -206,8 +207,8 @@ def revenue(shop: Shop, rows: Sequence[Row]) -> Chart:
         [[name, *groups[name]] for name in names],
     )  # fmt: skip
     order = said_list([shop.name(key) for key in sorted(worth, key=lambda k: -worth[k])])
-    return Chart("upgrades", "Upgrades and downgrades", figure, alt, table,
-                 f"Up is towards more revenue per customer; from most to least: {order}.")  # fmt: skip
+    note = f"Up is towards more revenue per customer; from most to least: {order}."
+    return Chart("upgrades", "Upgrades and downgrades", figure, alt, table, note)
 
 
 def sizes(shop: Shop) -> Chart | Absent:

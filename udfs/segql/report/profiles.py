@@ -131,8 +131,8 @@ def _texts(shop: Shop, rows: Sequence[Row]) -> list[Chart | Sheet | Absent]:
     """A chart for each text column: the share of each level in each segment."""
     features = _features(rows)
     if not features:
-        return [Absent("demographics", "Demographics",
-                       "No column of texts, such as region or gender, is among the features.")]  # fmt: skip
+        reason = "No column of texts, such as region or gender, is among the features."
+        return [Absent("demographics", "Demographics", reason)]
     return [_mix(shop, feature, [row for row in rows if row["feature"] == feature], place)
             for place, feature in enumerate(features[:DRAWN_TEXTS], start=1)]  # fmt: skip
 

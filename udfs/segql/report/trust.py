@@ -72,9 +72,9 @@ def stability(shop: Shop) -> Chart | Absent:
     )  # fmt: skip
     first = rows[0]
     note = (
-        f"{shown(first['bootstraps'], 'count')} bootstraps of {shown(first['bootstrap_rows'], 'count')}"
-        f" of {shown(first['input_rows'], 'count')} customers; below 0.6 a segment is not to be "
-        "trusted."
+        f"{shown(first['bootstraps'], 'count')} bootstraps of "
+        f"{shown(first['bootstrap_rows'], 'count')} of {shown(first['input_rows'], 'count')} "
+        "customers; below 0.6 a segment is not to be trusted."
     )
     return Chart(key, title, figure, alt, table, note)
 
@@ -168,9 +168,11 @@ def silhouettes(shop: Shop) -> Chart | Absent:
         size = count[item] / whole
         y = [start + size * (place + 0.5) / len(own) for place in range(len(own))]
         middles.append(start + size / 2)
-        data.append(line(shop.name(item), [0, *own, 0], [y[0], *y, y[-1]], shop.colour(item),
-                         marks=None, fill="toself",
-                         hovertemplate="%{x:.2f}<extra>" + shop.name(item) + "</extra>"))  # fmt: skip
+        hover = "%{x:.2f}<extra>" + shop.name(item) + "</extra>"
+        data.append(
+            line(shop.name(item), [0, *own, 0], [y[0], *y, y[-1]], shop.colour(item), marks=None,
+                 fill="toself", hovertemplate=hover)
+        )  # fmt: skip
         start += size + 0.02
     figure: Figure = {
         "data": data,
@@ -283,8 +285,8 @@ def backtest(shop: Shop) -> list[Chart | Sheet | Absent]:
     first = measured[0]
     table = Table.of(
         [found[name] for name in order], segmentation="Segmentation", segments="Segments|count",
-        eta_squared="Spend explained (eta²)|decimal", top_revenue_share="Revenue of the top fifth|share",
-        lift="Lift|decimal", gini="Gini|decimal", hit_rate_at_10="Hit rate at 10|share",
+        eta_squared="Spend explained (eta²)|decimal",
+        top_revenue_share="Revenue of the top fifth|share", lift="Lift|decimal", gini="Gini|decimal", hit_rate_at_10="Hit rate at 10|share",
         popular_hit_rate_at_10="Popular at 10|share", customers="Customers|count",
         buyers="Buyers measured|count",
     )  # fmt: skip
