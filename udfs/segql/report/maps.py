@@ -220,7 +220,7 @@ def overlap(shop: Shop) -> Chart | Absent:
         f"{shop.name(best['segment_key'])} are {best['rfm_segment']}."
     )
     table = Table.of(
-        [row | {"segment_name": shop.name(row["segment_key"])} for row in rows],
+        [{**row, "segment_name": shop.name(row["segment_key"])} for row in rows],
         segment_name="Segment", rfm_segment="RFM segment", customers="Customers|count",
         share="Share of the segment|share", share_of_rfm="Share of the RFM segment|share",
     )  # fmt: skip

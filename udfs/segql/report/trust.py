@@ -286,7 +286,8 @@ def backtest(shop: Shop) -> list[Chart | Sheet | Absent]:
     table = Table.of(
         [found[name] for name in order], segmentation="Segmentation", segments="Segments|count",
         eta_squared="Spend explained (eta²)|decimal",
-        top_revenue_share="Revenue of the top fifth|share", lift="Lift|decimal", gini="Gini|decimal", hit_rate_at_10="Hit rate at 10|share",
+        top_revenue_share="Revenue of the top fifth|share", lift="Lift|decimal",
+        gini="Gini|decimal", hit_rate_at_10="Hit rate at 10|share",
         popular_hit_rate_at_10="Popular at 10|share", customers="Customers|count",
         buyers="Buyers measured|count",
     )  # fmt: skip
