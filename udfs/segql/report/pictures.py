@@ -12,6 +12,7 @@ from pathlib import Path
 from urllib.parse import quote
 
 from segql.errors import SegqlError
+from segql.placing import part_of
 from segql.report.contents import Chart, Part
 
 #: Names another browser than those that are looked for.
@@ -89,7 +90,7 @@ def _picture(browser: str, page: Path, chart: Chart, to: Path) -> Path:
         if done.returncode != 0 or not taken.exists():
             last = (done.stderr.strip().splitlines() or ["it said nothing"])[-1]
             raise SegqlError(f"{browser} wrote no image of {chart.key}: {last}")
-        part = to.with_name(f".{to.name}.{os.getpid()}")
+        part = part_of(to)
         shutil.copy(taken, part)
         part.replace(to)
     return to

@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 
 from segql.errors import SegqlError
+from segql.placing import part_of
 from segql.report.contents import Absent, Chart, Part, Sheet, Table, shown
 from segql.report.decisions import decisions
 from segql.report.maps import maps
@@ -64,10 +65,14 @@ def write_report(
     path = Path(to)
     if path.is_dir():
         raise SegqlError(f"to got {str(path)!r}, a folder; accepted: a file")
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    text = page(shop, parts, title)
+    part = part_of(path)
     try:
-        part.write_text(page(shop, parts, title), encoding="utf-8")
+        part.write_text(text, encoding="utf-8")
         os.replace(part, path)
+    except OSError as error:
+        why = error.strerror
+        raise SegqlError(f"to got {str(path)!r}, which cannot be written: {why}") from error
     finally:
         part.unlink(missing_ok=True)
     return parts
