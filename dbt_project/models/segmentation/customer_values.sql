@@ -31,7 +31,12 @@ past_customers as (
         segment_key,
         rfm_segment
     from {{ ref('past_customer_segments') }}
-    where has_history
+    where
+        has_history
+        {%- if not segql.has_source('customers', 'registered') %}
+        -- Who came later and bought looks like a prospect of then: there is nothing to learn.
+        and segment_key <> 'prospect'
+        {%- endif %}
 
 ),
 
