@@ -78,7 +78,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[harness.Shop, str
     calls = {name: written(options) for name, options in ALIKE.items()}
     calls["suppressed"] = "segql.audience_suppression('marts.customer_segments', min_size=20)"
     calls["blank"] = (
-        "segql.audience(\"(from marts.customer_segments select customer_id, segment_key union all"
+        'segql.audience("(from marts.customer_segments select customer_id, segment_key union all'
         " select ' ', 'S1')\")"
     )
     calls["nothing"] = "segql.audience('crm.empty')"
