@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -14,6 +15,17 @@ import pytest
 ROOT = Path(__file__).resolve().parents[1]
 #: Files that DuckDB 1.4 and later open.
 OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Make a folder that all processes of this run share, before they start."""
+    if not hasattr(config, "workerinput"):
+        os.environ["SEGQL_TESTS_SHARED"] = tempfile.mkdtemp(prefix="segql-tests-")
+
+
+def pytest_unconfigure(config: pytest.Config) -> None:
+    if not hasattr(config, "workerinput"):
+        shutil.rmtree(os.environ.pop("SEGQL_TESTS_SHARED", ""), ignore_errors=True)
 
 
 @pytest.fixture

@@ -1,6 +1,8 @@
-"""Shops that several tests share; each is built once per session and copied to be changed."""
+"""Shops that several tests share; each is built once, and copied to be changed."""
 
 from __future__ import annotations
+
+import shutil
 
 import harness
 import pytest
@@ -19,6 +21,15 @@ from range(1, 61) as customers (customer), range(0, 12) as places (place)
 where place < 1 + customer % 12
 """
 
+REGISTERED = """
+create table raw.customers as
+select
+    'c' || lpad(customer::varchar, 3, '0') as customer_id,
+    20 + customer % 50 as age,
+    ['f', 'm'][1 + customer % 2] as gender
+from range(1, 65) as customers (customer)
+"""
+
 
 @pytest.fixture(scope="session", autouse=True)
 def packages(tmp_path_factory: pytest.TempPathFactory) -> None:
@@ -28,16 +39,12 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> None:
 @pytest.fixture(scope="session")
 def small_shop(tmp_path_factory: pytest.TempPathFactory, packages: None) -> harness.Shop:
     """Build sixty customers with order lines and registrations; built whole."""
-    shop = harness.new_shop(
-        tmp_path_factory.mktemp("small"),
-        SMALL_SHOP,
-        "create table raw.customers as select 'c' || lpad(customer::varchar, 3, '0')"
-        " as customer_id, 20 + customer % 50 as age, ['f', 'm'][1 + customer % 2] as gender"
-        " from range(1, 65) as customers (customer)",
-        k=3,
-    )
-    shop.build()
-    return shop
+    with harness.alone("small") as shared:
+        built = harness.Shop(shared / "small" / "shop.duckdb", {"k": 3})
+        if not built.database.exists():
+            harness.new_shop(built.database.parent, SMALL_SHOP, REGISTERED)
+            built.build(tests=True)
+    return built.copy(tmp_path_factory.mktemp("small"))
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +52,15 @@ def demo(
     tmp_path_factory: pytest.TempPathFactory, packages: None
 ) -> tuple[harness.Shop, harness.Result]:
     """Run `make demo` with 3,000 customers."""
-    folder = tmp_path_factory.mktemp("demo")
-    shop, result = harness.build_dataset(folder, "--customers", "3000")
-    assert result.code == 0, result.output
-    return shop, result
+    with harness.alone("demo") as shared:
+        said = shared / "demo.txt"
+        built = harness.Shop(shared / "demo" / "warehouse.duckdb", {})
+        if not said.exists():
+            _, result = harness.build_dataset(built.database.parent, "--customers", "3000")
+            assert result.code == 0, result.output
+            said.write_text(result.output, encoding="utf-8")
+    # With dbt's artefacts: they are looked at too.
+    mine = tmp_path_factory.mktemp("shops") / "demo"
+    shutil.copytree(built.database.parent, mine)
+    output = said.read_text(encoding="utf-8")
+    return harness.Shop(mine / built.database.name, {}), harness.Result(0, output)

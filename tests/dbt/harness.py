@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import importlib.util
 import json
 import os
@@ -11,6 +12,9 @@ import shutil
 import subprocess
 import sys
 import tempfile
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -39,6 +43,8 @@ def run(command: list[str], workshop: Path, cwd: Path = ROOT, **environment: str
         "DBT_LOG_PATH": str(workshop / "logs"),
         "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
         "NO_COLOR": "1",
+        # Their rows are fixed, whatever the shop: they run once, in the build that is linted.
+        "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
     }
     done = subprocess.run(
         command,
@@ -65,13 +71,19 @@ class Shop:
         arguments = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "dbt.cli.main"]
         arguments += ["--no-use-colors", *command]
         arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(ROOT)]
-        arguments += ["--vars", json.dumps(self.dbt_vars | dbt_vars)]
-        return run(arguments, self.database.parent, SEGQL_DATABASE=str(self.database))
+        dbt_vars = self.dbt_vars | dbt_vars
+        arguments += ["--vars", json.dumps(dbt_vars)]
+        workshop = self.database.parent
+        # Relative: dbt parses anew when the connection changes, and the path is a part of it.
+        with parsed_before(workshop / "target", dbt_vars) as places:
+            return run(arguments, workshop, workshop, SEGQL_DATABASE=self.database.name, **places)
 
-    def build(self, *command: str, **dbt_vars: Any) -> Result:
-        """Run `dbt build`, which has to succeed."""
+    def build(self, *command: str, tests: bool = False, **dbt_vars: Any) -> Result:
+        """Run `dbt build`, which has to succeed; the tests of the data only where asked for."""
+        left_out = ("unit_test",) if tests else ("test", "unit_test")
         # Cautious: with --select, tests that also read what is not selected do not run.
-        result = self.dbt("build", "--indirect-selection", "cautious", *command, **dbt_vars)
+        options = ("--indirect-selection", "cautious", "--exclude-resource-type", *left_out)
+        result = self.dbt("build", *options, *command, **dbt_vars)
         assert result.code == 0, result.output
         return result
 
@@ -125,6 +137,35 @@ class Shop:
         return digests
 
 
+@contextmanager
+def parsed_before(target: Path, dbt_vars: dict[str, Any]) -> Iterator[dict[str, str]]:
+    """Let dbt start from the project as another run with the same vars has parsed it."""
+    digest = hashlib.sha256(json.dumps(dbt_vars, sort_keys=True).encode())
+    parsed = shared_folder() / f"{digest.hexdigest()}.msgpack"
+    yield {"DBT_PARTIAL_PARSE_FILE_PATH": str(parsed)} if parsed.exists() else {}
+    left = target / "partial_parse.msgpack"
+    if left.exists() and not parsed.exists():
+        part = parsed.with_suffix(f".{os.getpid()}-{threading.get_ident()}")
+        shutil.copy(left, part)
+        part.replace(parsed)
+
+
+def shared_folder() -> Path:
+    """Find the folder that the processes of one run of the tests share."""
+    folder = Path(os.environ.get("SEGQL_TESTS_SHARED") or tempfile.mkdtemp())
+    os.environ["SEGQL_TESTS_SHARED"] = str(folder)
+    return folder
+
+
+@contextmanager
+def alone(name: str) -> Iterator[Path]:
+    """Do something while no other process of this run does; gives the shared folder."""
+    folder = shared_folder()
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield folder
+
+
 def new_shop(folder: Path, *statements: str, **dbt_vars: Any) -> Shop:
     """Create a warehouse with a schema `raw` and what the statements put there."""
     folder.mkdir(parents=True, exist_ok=True)
@@ -153,9 +194,8 @@ def load_bench(name: str) -> ModuleType:
 
 
 def ensure_packages(folder: Path) -> None:
-    """Install the dbt package `segql` into the project, once: two test processes may ask."""
-    with (Path(tempfile.gettempdir()) / "segql-dbt-deps.lock").open("w") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
+    """Install the dbt package `segql` into the project, once."""
+    with alone("packages"):
         if not (PROJECT / "dbt_packages" / "segql").exists():
             done = new_shop(folder).dbt("deps")
             assert done.code == 0, done.output

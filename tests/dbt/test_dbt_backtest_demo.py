@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import json
-import sys
 from pathlib import Path
 
 import harness
@@ -88,20 +86,3 @@ def test_a_horizon_that_is_none_fails_only_what_looks_back(
     assert "past_as_of: horizon_days got 'soon'" in " ".join(result.output.split())
     assert "ERROR=1" in result.output
     assert mine.value("select count(*) from marts.segment_summary") > 1
-
-
-def test_the_command_leaves_the_marts_as_they_are(shop: harness.Shop, tmp_path: Path) -> None:
-    mine = shop.copy(tmp_path)
-    before = mine.contents()
-    command = [
-        sys.executable, "-m", "segql.cli", "backtest", "--project-dir", str(harness.PROJECT),
-        "--database", str(mine.database), "--horizon", "60", "--json",
-    ]  # fmt: skip
-
-    result = harness.run(command, tmp_path)
-
-    assert result.code == 0, result.output
-    said = result.output[result.output.index("{") if "{" in result.output else 0 :]
-    assert "eta_squared" in said
-    assert json.dumps(60) in said
-    assert mine.contents() == before

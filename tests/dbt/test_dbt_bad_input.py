@@ -116,7 +116,7 @@ def refusals(
         shop = small_shop.copy(tmp_path_factory.mktemp("refused"))
         before = shop.contents()
         shop.run_sql(*statements)
-        result = shop.dbt("build", **dbt_vars)
+        result = shop.dbt("build", "--exclude-resource-type", "test", "unit_test", **dbt_vars)
         return Refusal(result, before, shop.contents())
 
     with ThreadPoolExecutor(max_workers=2) as pool:

@@ -12,7 +12,7 @@ def test_demo_prints_the_segments(demo: tuple[harness.Shop, harness.Result]) -> 
     shop, result = demo
 
     assert "Prospects" in result.output
-    assert str(shop.database) in result.output
+    assert f"/{shop.database.name}" in result.output
     assert "from segql.predict('customers', 'features.customer_features') limit 5;" in result.output
     assert "select segql.customers_segment(recency := " in result.output
     for line in result.output.splitlines():
