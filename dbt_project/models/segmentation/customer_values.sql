@@ -33,10 +33,8 @@ past_customers as (
     from {{ ref('past_customer_segments') }}
     where
         has_history
-        {%- if not segql.has_source('customers', 'registered') %}
-        -- Who came later and bought looks like a prospect of then: there is nothing to learn.
-        and segment_key <> 'prospect'
-        {%- endif %}
+        -- Without that date, who came later and bought looks like a prospect of then.
+        and (segment_key <> 'prospect' or {{ segql.has_source('customers', 'registered') | lower }})
 
 ),
 
