@@ -33,7 +33,7 @@ past_customers as (
     from {{ ref('past_customer_segments') }}
     where
         has_history
-        -- Without that date, who came later and bought looks like a prospect of then.
+        -- Without a registration date, who came later and bought looks like a prospect of then.
         and (segment_key <> 'prospect' or {{ segql.has_source('customers', 'registered') | lower }})
 
 ),
