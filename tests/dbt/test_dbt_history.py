@@ -153,7 +153,7 @@ def test_entries_and_exits_are_named(rebuilt: harness.Shop, tmp_path: Path) -> N
         "select segmentation, sum(customers) filter (from_segment = 'entry'),"
         " sum(customers) filter (to_segment = 'exit') from marts.segment_transitions"
         " group by 1 order by 1"
-    ) == [("customer_segments", 7 + newcomers, 5), ("rfm_segments", 7, 5)]
+    ) == [("customer_segments", 7 + newcomers, 5), ("rfm_segments", 7 + newcomers, 5)]
 
 
 def test_new_buyers_move_nobody(shop: harness.Shop, tmp_path: Path) -> None:
