@@ -10,7 +10,7 @@ DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test lint format docs bench clean
+.PHONY: demo test lint format docs bench bi clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
@@ -23,9 +23,10 @@ test: $(STAMP) lint
 
 ## lint: formatting, types, dbt deprecations and rules, SQL style (on a small shop)
 lint: $(STAMP)
-	$(BIN)/ruff check udfs tests datasets bench docs
-	$(BIN)/ruff format --check udfs tests datasets bench docs
+	$(BIN)/ruff check udfs tests datasets bench docs bi
+	$(BIN)/ruff format --check udfs tests datasets bench docs bi
 	$(BIN)/mypy
+	$(BIN)/mypy --ignore-missing-imports bi/*.py
 	@mkdir -p .build
 	$(BIN)/python datasets/build.py --customers 500 --database .build/lint.duckdb > .build/lint.log \
 		|| { cat .build/lint.log; exit 1; }
@@ -40,8 +41,8 @@ lint: $(STAMP)
 	$(BIN)/sqlfluff lint --disable-progress-bar --templater raw datasets
 
 format: $(STAMP)
-	$(BIN)/ruff check --fix udfs tests datasets bench docs
-	$(BIN)/ruff format udfs tests datasets bench docs
+	$(BIN)/ruff check --fix udfs tests datasets bench docs bi
+	$(BIN)/ruff format udfs tests datasets bench docs bi
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "segql needs Python 3.11 or later, this is " + sys.version.split()[0])'
@@ -62,5 +63,25 @@ RUNS ?= 3
 bench: $(STAMP)
 	$(BIN)/python bench/run.py --rows $(ROWS) --runs $(RUNS)
 
+## bi: publish the warehouse (the demo shop if there is none) and show it in a Superset of its own:
+## every chart must have rows; a picture is in .build/superset (KEEP=1: leave the server running)
+BI_VENV ?= .venv-bi
+WAREHOUSE ?= $(or $(SEGQL_DATABASE),warehouse.duckdb)
+SERVED ?= serve.duckdb
+KEEP ?=
+bi: $(STAMP) $(BI_VENV)/.installed
+	@test -f "$(WAREHOUSE)" || { \
+		$(BIN)/python datasets/build.py --customers $(CUSTOMERS) --database "$(WAREHOUSE)" && \
+		SEGQL_DATABASE="$(WAREHOUSE)" $(BIN)/dbt --quiet run --project-dir dbt_project \
+			--profiles-dir . --select segment_history segment_transitions \
+			--vars '{history_months: 12}'; }
+	$(BIN)/segql publish --database "$(WAREHOUSE)" --to "$(SERVED)"
+	$(BI_VENV)/bin/python bi/check.py --database "$(SERVED)" $(if $(KEEP),--keep)
+
+$(BI_VENV)/.installed: bi/requirements.txt
+	@test -x $(BI_VENV)/bin/python || $(PYTHON) -m venv $(BI_VENV)
+	@$(BI_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
+	@touch $@
+
 clean:
-	rm -rf $(VENV) build dist *.egg-info udfs/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BI_VENV) build dist *.egg-info udfs/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -19,7 +19,7 @@ from segql.cli import app
 
 CONFIG = {"storage_compatibility_version": "v1.4.0"}
 COMMANDS = ["fit", "predict", "evaluate", "models", "use-version", "export", "export-audience",
-            "drop", "forget", "shell", "backtest"]  # fmt: skip
+            "drop", "forget", "shell", "backtest", "publish"]  # fmt: skip
 K3 = ["--id", "customer_id", "--k", "3", "--features", "recency,monetary, frequency"]
 
 
@@ -110,8 +110,8 @@ create table crm.clients as from shop limit 30;
 create table marts.customer_segments as select 'C' || lpad(n::varchar, 8, '0') as customer_id,
     'S' || 1 + n % 2 as segment_key, ['Recent big spenders', 'Others'][1 + n % 2] as segment_name,
     from range(300) as numbers (n);
-create table marts.rfm_segments as select customer_id, 'Lost' as rfm_segment, 7 as monetary
-    from marts.customer_segments;
+create table marts.rfm_segments as select customer_id, 'Lost' as rfm_segment, 7 as monetary,
+    'f' as gender, 'A1' as postcode from marts.customer_segments;
 """
 
 
@@ -126,7 +126,7 @@ def test_examples_run(tmp_path: Path) -> None:
     command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m segql.cli "$@"\n')
     command.chmod(0o755)
     found = examples()
-    assert len(found) >= 22
+    assert len(found) >= 25
     for line in found:
         # A model of three versions for what speaks of the first and the third.
         text = re.sub(r"(use-version|drop) customers", r"\1 old", line)
@@ -145,6 +145,8 @@ def test_examples_run(tmp_path: Path) -> None:
                            "('C00000041', 'C00000042')").fetchall() == [("C00000041",)]  # fmt: skip
         assert con.execute("select count(*) from marts.scored").fetchall() == [(30,)]
     assert (tmp_path / "scored.parquet").exists()
+    assert rows("select distinct postcode from marts.rfm_segments",
+                str(tmp_path / "serve.duckdb")) == [("A1",)]  # fmt: skip
     assert "SELECT" in (tmp_path / "score.sql").read_text()
 
 

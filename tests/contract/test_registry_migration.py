@@ -249,3 +249,34 @@ def test_a_version_that_an_older_segql_has_not_published(con: duckdb.DuckDBPyCon
     assert not [name for name in macro_names(con) if name.endswith("_v3")]
     assert segql.fit(con, "t", id="id", name="m", k=2, features=["a"]).version == 3
     assert con.execute(expected).fetchall() == [(0,)]
+
+
+def test_an_old_registry_is_published_in_todays_form(tmp_path: Path) -> None:
+    """From a file that is open read-only, which stays as it was."""
+    path = tmp_path / "old.duckdb"
+    with duckdb.connect(str(path), config=CONFIG) as con:
+        make_models(con)
+        con.execute("create schema marts; create table marts.t as "
+                    "select id as customer_id, a, b, g from t")  # fmt: skip
+        queries = [f"from segql.trust('m', version := {number}) order by all" for number in (1, 2)]
+        expected = [con.execute(query).fetchall() for query in queries]
+        scored = {name: labels(con, name) for name in MODELS}
+        make_version_3(con)
+    before = path.read_bytes()
+    with duckdb.connect(str(path), read_only=True) as con:
+        segql.publish(con, tmp_path / "serve.duckdb")
+    assert path.read_bytes() == before
+    with duckdb.connect(str(tmp_path / "serve.duckdb"), read_only=True) as con:
+        assert [con.execute(query).fetchall() for query in queries] == expected
+        con.execute("create temp table t as select customer_id as id, a, b, g from marts.t")
+        assert {name: labels(con, name) for name in MODELS} == scored
+        assert con.execute("select schema_version from segql.registry_info").fetchall() == [
+            (SCHEMA_VERSION,)
+        ]
+
+
+def labels(con: duckdb.DuckDBPyConnection, name: str) -> list[Any]:
+    macro = "'" + name.replace("'", "''") + "'"
+    return con.execute(
+        f"select id, segment_id, segment_key from segql.predict({macro}, 't') order by id"
+    ).fetchall()

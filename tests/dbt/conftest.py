@@ -38,12 +38,12 @@ def packages(tmp_path_factory: pytest.TempPathFactory) -> None:
 
 @pytest.fixture(scope="session")
 def small_shop(tmp_path_factory: pytest.TempPathFactory, packages: None) -> harness.Shop:
-    """Build sixty customers with order lines and registrations; built whole."""
+    """Build sixty customers with order lines and registrations; built whole, and published."""
     with harness.alone("small") as shared:
         built = harness.Shop(shared / "small" / "shop.duckdb", {"k": 3})
         if not built.database.exists():
             harness.new_shop(built.database.parent, SMALL_SHOP, REGISTERED)
-            built.build(tests=True)
+            built.build(tests=True, publish_to="serve.duckdb", publish_parquet="parquet")
     return built.copy(tmp_path_factory.mktemp("small"))
 
 

@@ -29,7 +29,9 @@ def plugin(con: duckdb.DuckDBPyConnection) -> dbt_plugin.Plugin:
 
 def store(plugin: dbt_plugin.Plugin, **config: Any) -> None:
     relation = SimpleNamespace(render=lambda: TRAINING)
-    plugin.store(SimpleNamespace(relation=relation, config=config))  # type: ignore[arg-type]
+    plugin.store(
+        SimpleNamespace(relation=relation, config=config, location=None)  # type: ignore[arg-type]
+    )
 
 
 def training_relations(con: duckdb.DuckDBPyConnection) -> int:
@@ -121,7 +123,9 @@ def test_too_few_rows_are_told_to_who_wants_an_empty_relation(
     con.execute(f"delete from {TRAINING} where id > 0")
     config: dict[str, Any] = {"id": "id", "name": "m", "features": ["a"]}
     relation = SimpleNamespace(render=lambda: TRAINING)
-    target: Any = SimpleNamespace(relation=relation, config=config | {"when_too_few": "empty"})
+    target: Any = SimpleNamespace(
+        relation=relation, config=config | {"when_too_few": "empty"}, location=None
+    )
 
     plugin.store(target)
 

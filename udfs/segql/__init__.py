@@ -8,11 +8,13 @@ from segql.forgetting import forget
 from segql.functions import register
 from segql.lifecycle import evaluate, export, fit, load, models, predict
 from segql.model import Model
+from segql.publishing import Publication, publish
 from segql.upkeep import drop, use_version
 from segql.verdicts import trust
 
 __all__ = [
     "Model",
+    "Publication",
     "SegqlError",
     "UnknownModelError",
     "audience",
@@ -24,6 +26,7 @@ __all__ = [
     "load",
     "models",
     "predict",
+    "publish",
     "register",
     "trust",
     "use_version",

@@ -28,6 +28,8 @@ from segql.cli_support import (
 from segql.errors import SegqlError
 from segql.forgetting import forget, rewrite
 from segql.lifecycle import evaluate, explain_decisions, export, fitted, load, models, predict
+from segql.publish_command import publish_command
+from segql.publishing import rewrite_served
 from segql.shell import Shell
 from segql.training import DEFAULTS, Request
 from segql.upkeep import drop, use_version
@@ -328,8 +330,8 @@ def forget_command(
         # Also when no row was left: an earlier run may have ended between the two.
         failure = _rewritten(database)
     if served.exists() and served.resolve() != database.resolve():
-        # Its readers hold it open: it is replaced, never changed.
-        deleted[str(served)] = rewrite(served, lambda con: forget(con, id, **options))
+        # Its readers hold it open: it is replaced, never changed, and so is its Parquet folder.
+        deleted[str(served)] = rewrite_served(served, lambda con: forget(con, id, **options))
     if as_json:
         print_json({"id": id, "deleted": deleted})
     else:
@@ -378,6 +380,7 @@ def shell_command(
 
 
 app.command("backtest")(backtest_command)
+app.command("publish")(publish_command)
 
 
 def main() -> None:

@@ -1,4 +1,4 @@
-"""dbt-duckdb plugin: session functions for every model, the fit that a segmentation asks for."""
+"""dbt-duckdb plugin: session functions for every model, the fit of a segmentation, publishing."""
 
 from __future__ import annotations
 
@@ -14,6 +14,7 @@ from dbt_common.exceptions import DbtRuntimeError
 from segql.errors import SegqlError, TooFewRowsError
 from segql.functions.session import register_functions
 from segql.lifecycle import fit
+from segql.publishing import publish
 
 #: What the ``segmentation`` materialization hands over, and what of it is an argument of fit.
 ARGUMENTS = (
@@ -23,7 +24,7 @@ ARGUMENTS = (
 
 
 class Plugin(BasePlugin):
-    """Registers segql on dbt's connection; ``store`` fits the model that a relation holds."""
+    """Registers segql on dbt's connection; ``store`` fits a relation's model, or publishes."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Hold no connection yet."""
@@ -36,40 +37,70 @@ class Plugin(BasePlugin):
         register_functions(conn)
 
     def store(self, target_config: TargetConfig) -> None:
-        """Fit the committed training relation; the version is written, not published.
-
-        The fit runs on a cursor of its own, since the calling thread's connection is inside dbt's
-        transaction; what it writes is published by the materialization together with the
-        relation, or pruned by the next run. A fit that fails leaves no training relation behind:
-        it is committed, so that dbt's rollback would not take it back. Rows that are too few are no
-        failure with ``when_too_few="empty"``: the materialization, whose options these are, reads
-        the reason in ``too_few``.
-        """
+        """Carry out what a macro asks for: a fit, or with the format ``publish`` a publish."""
         if self._connection is None:
             raise SegqlError("the segql plugin has no connection: is it listed in the profile?")
-        options = {
-            name: value
-            for name, value in dict(target_config.config).items()
-            if name in ARGUMENTS and value is not None
-        }
-        relation = target_config.relation.render()
         with self._lock:
             cursor = self._connection.cursor()
         try:
-            try:
-                fit(cursor, relation, publish=False, **_plain(options))
-            except TooFewRowsError as error:
-                if target_config.config.get("when_too_few") != "empty":
-                    _drop(cursor, relation)
-                    raise
-                target_config.config["too_few"] = str(error)
-            except BaseException:
-                _drop(cursor, relation)
-                raise
+            if target_config.location is not None and target_config.location.format == "publish":
+                _publish(cursor, target_config)
+            else:
+                _fit(cursor, target_config)
         except SegqlError as error:
             raise DbtRuntimeError(f"segql: {error}") from error
         finally:
             cursor.close()
+
+
+def _fit(cursor: duckdb.DuckDBPyConnection, target_config: TargetConfig) -> None:
+    """Fit the committed training relation; the version is written, not published.
+
+    The fit runs on a cursor of its own, since the calling thread's connection is inside dbt's
+    transaction; what it writes is published by the materialization together with the
+    relation, or pruned by the next run. A fit that fails leaves no training relation behind:
+    it is committed, so that dbt's rollback would not take it back. Rows that are too few are no
+    failure with ``when_too_few="empty"``: the materialization, whose options these are, reads
+    the reason in ``too_few``.
+    """
+    options = {
+        name: value
+        for name, value in dict(target_config.config).items()
+        if name in ARGUMENTS and value is not None
+    }
+    relation = target_config.relation.render()
+    try:
+        fit(cursor, relation, publish=False, **_plain(options))
+    except TooFewRowsError as error:
+        if target_config.config.get("when_too_few") != "empty":
+            _drop(cursor, relation)
+            raise
+        target_config.config["too_few"] = str(error)
+    except BaseException:
+        _drop(cursor, relation)
+        raise
+
+
+def _publish(cursor: duckdb.DuckDBPyConnection, target_config: TargetConfig) -> None:
+    """Publish the database, all of which is committed when on-run-end runs.
+
+    The process holds the warehouse's lock, so that no other one could. The macro fails its hook
+    with what is left in ``failure``: an error from here would end dbt without its summary.
+    """
+    request = target_config.config
+    assert target_config.location is not None
+    to = target_config.location.path
+    options = {name: _plain(request[name]) for name in ("schema", "keep", "leave_out")}
+    cursor.execute(f"use {target_config.relation.include(schema=False, identifier=False).render()}")
+    try:
+        done = publish(cursor, to, request["parquet"], **options)
+    except (SegqlError, OSError) as error:
+        request["failure"] = str(error)
+        return
+    left = ", ".join(f"{item.table}.{item.column}" for item in done.left_out)
+    request["published"] = f"published {len(done.marts)} marts in {to}" + (
+        f", left out as personal: {left}" if left else ""
+    )
 
 
 def _drop(cursor: duckdb.DuckDBPyConnection, relation: str) -> None:

@@ -93,12 +93,12 @@ class Registry:
         """Create schema, tables and shared macros, or bring those of an older segql up to date."""
         with REGISTRY_LOCK, self.engine.transaction():
             if schema.prepare(self.engine):
-                self._rewrite()
+                self.rewrite()
 
-    def _rewrite(self) -> None:
-        """Write again what an older segql left of each version that was published.
+    def rewrite(self) -> None:
+        """Write the macros of each published version from its rows: of an older segql, or copied.
 
-        Its macros of other names go, and long tables whose shape has changed are filled anew.
+        Macros that had other names go, and long tables whose shape has changed are filled anew.
         """
         versions = self.engine.rows(
             "select model_name, model_version, is_current from segql.models where is_published "
