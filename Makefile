@@ -10,7 +10,7 @@ DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo test lint format docs bench bi clean
+.PHONY: demo report test lint format docs bench bi clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
@@ -52,6 +52,11 @@ $(STAMP): pyproject.toml constraints.txt
 	@test -z "$(DUCKDB)" || $(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		duckdb==$(DUCKDB)
 	@touch $@
+
+## report: a page about the segments of the warehouse that `make demo` builds
+report: $(STAMP)
+	@test -e "$${SEGQL_DATABASE:-warehouse.duckdb}" || $(MAKE) --no-print-directory demo
+	@$(BIN)/segql report --to report.html
 
 ## docs: write the SQL reference from the functions themselves
 docs: $(STAMP)

@@ -30,6 +30,7 @@ from segql.forgetting import forget, rewrite
 from segql.lifecycle import evaluate, explain_decisions, export, fitted, load, models, predict
 from segql.publish_command import publish_command
 from segql.publishing import rewrite_served
+from segql.report_command import report_command
 from segql.shell import Shell
 from segql.training import DEFAULTS, Request
 from segql.upkeep import drop, use_version
@@ -381,6 +382,7 @@ def shell_command(
 
 app.command("backtest")(backtest_command)
 app.command("publish")(publish_command)
+app.command("report")(report_command)
 
 
 def main() -> None:

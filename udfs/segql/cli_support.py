@@ -75,6 +75,35 @@ def opened(path: Path, *, writes: bool) -> Iterator[duckdb.DuckDBPyConnection]:
         con.close()
 
 
+@contextmanager
+def opened_to_read(database: Path, otherwise: str) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open a file to read it, and say in one line why that cannot be.
+
+    Parameters
+    ----------
+    database : Path
+    otherwise : str
+        What to do while another process is writing to it.
+    """
+    try:
+        with opened(database, writes=False) as con:
+            yield con
+    except duckdb.IOException as error:
+        said = " ".join(str(error).split())
+        if "lock on file" in said:
+            raise SegqlError(
+                f"the database {str(database)!r} is open for writing in another process; accepted: "
+                f"{otherwise}"
+            ) from error
+        if "newer" in said or "Storage Version" in said:
+            raise SegqlError(
+                f"the database {str(database)!r} was written by a newer DuckDB than "
+                f"{duckdb.__version__}; accepted: one in a storage version that this one reads, "
+                "or a newer duckdb here"
+            ) from error
+        raise SegqlError(f"the database {str(database)!r} cannot be opened: {said}") from error
+
+
 def plain(value: Any) -> Any:
     """Turn what JSON lacks into what it has: numbers that are none into null, keys into text."""
     if isinstance(value, Decimal):

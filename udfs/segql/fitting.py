@@ -22,6 +22,7 @@ from segql.model import Model
 from segql.progress import Report
 from segql.recipe import Recipe
 from segql.registry import Registry
+from segql.sample_map import draw_map
 from segql.segments import Segment
 from segql.space import Matrix, Projection, Space, fit_projection
 from segql.statistics import Statistics
@@ -61,6 +62,9 @@ def learn_model(
         found = ALGORITHMS[request.algorithm].learn(
             Training(engine, data, request, learned, space, sample, points, report, stack)
         )
+        drawn = None
+        if request.name is not None:
+            drawn = draw_map(engine, points, space, found.assignment, request.seed)
     finally:
         engine.drop(sample.table)
     return Model(
@@ -78,6 +82,7 @@ def learn_model(
         iterations=found.iterations,
         algorithm=request.algorithm,
         bins=bins,
+        sample_map=drawn,
         diagnostics=found.diagnostics | _bootstraps(found.stability),
         tree=found.tree,
         curve=found.curve,

@@ -34,6 +34,34 @@ def curve_rows(model: Model) -> list[dict[str, Any]]:
     ]
 
 
+def map_point_rows(model: Model) -> list[dict[str, Any]]:
+    """Sampled rows on the map's axes; of fewer than three axes the rest is NULL."""
+    drawn = model.sample_map
+    if drawn is None:
+        return []
+    rows = zip(drawn.points.tolist(), drawn.segments.tolist(), strict=True)
+    return [
+        {"place": number, **dict(zip("xyz", [*point, None, None][:3], strict=True)),
+         "segment_id": segment}
+        for number, (point, segment) in enumerate(rows, start=1)
+    ]  # fmt: skip
+
+
+def map_axis_rows(model: Model) -> list[dict[str, Any]]:
+    """Loadings of the map's axes, a row per axis and dimension."""
+    drawn = model.sample_map
+    if drawn is None:
+        return []
+    return [
+        {"axis": axis, "explained_variance_ratio": float(share), "feature": name,
+         "loading": float(loading)}
+        for axis, (share, loadings) in enumerate(
+            zip(drawn.shares, drawn.loadings, strict=True), start=1
+        )
+        for name, loading in zip(drawn.dimensions, loadings, strict=True)
+    ]  # fmt: skip
+
+
 def component_rows(model: Model) -> list[dict[str, Any]]:
     """Loadings, a row per component and feature; those of a category's levels are a list."""
     if model.projection is None:

@@ -22,6 +22,7 @@ from segql.expressions import unqualified
 from segql.features import SOURCE, CategoryFeature, NumberFeature
 from segql.kept import Kept, KeptCells, kept_from_state
 from segql.recipe import Recipe
+from segql.sample_map import SampleMap
 from segql.segments import Iteration, Segment, SegmentRule
 from segql.selection import Trial
 from segql.space import Matrix, Projection, Space, projection_from_state, projection_state
@@ -68,6 +69,8 @@ class Model:
     tree, curve : Tree, Curve or None
         The linkage table of a hierarchical fit, the k-distances of a density fit; None in a model
         that was read back.
+    sample_map : SampleMap or None
+        Rows on principal axes; None without a name, and in a model that was read back.
     rules : list of SegmentRule
         One plain rule for each segment that has one, in the order of their CASE.
     statements : list of str
@@ -91,6 +94,7 @@ class Model:
     tree: Tree | None = None
     curve: Curve | None = None
     bins: list[Bin] = field(default_factory=list)
+    sample_map: SampleMap | None = None
     rules: list[SegmentRule] = field(default_factory=list)
     info: dict[str, Any] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)

@@ -2,16 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated
 
-import duckdb
 import typer
 
-from segql.cli_support import DEFAULT_DATABASE, Database, Json, opened, print_json, told
-from segql.errors import SegqlError
+from segql.cli_support import DEFAULT_DATABASE, Database, Json, opened_to_read, print_json, told
 from segql.publishing import MARTS, Publication, publish
 
 
@@ -49,7 +45,8 @@ def publish_command(
       segql publish --keep rfm_segments.postcode --json
     """
     target = to or database.with_name("serve.duckdb")
-    with _opened(database) as con:
+    otherwise = "publish when that has ended, or from dbt by its var publish_to"
+    with opened_to_read(database, otherwise) as con:
         publication = publish(
             con, target, parquet, schema=schema, keep=keep or (), leave_out=leave_out or ()
         )
@@ -63,28 +60,6 @@ def publish_command(
         typer.echo(f"{parquet}: {len(publication.marts)} Parquet files")
     for item in publication.left_out:
         typer.echo(f"  left out: {item.table}.{item.column}, {item.reason}")
-
-
-@contextmanager
-def _opened(database: Path) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open the warehouse read-only, and say in one line why that cannot be."""
-    try:
-        with opened(database, writes=False) as con:
-            yield con
-    except duckdb.Error as error:
-        said = " ".join(str(error).split())
-        if "lock on file" in said:
-            raise SegqlError(
-                f"the database {str(database)!r} is open for writing in another process; accepted: "
-                "publish when that has ended, or from dbt by its var publish_to"
-            ) from error
-        if "newer" in said or "Storage Version" in said:
-            raise SegqlError(
-                f"the database {str(database)!r} was written by a newer DuckDB than "
-                f"{duckdb.__version__}; accepted: one in a storage version that this one reads, "
-                "or a newer duckdb here"
-            ) from error
-        raise SegqlError(f"the database {str(database)!r} cannot be opened: {said}") from error
 
 
 def _summary(publication: Publication) -> dict[str, object]:

@@ -27,6 +27,8 @@ from segql.long_rows import (
     curve_rows,
     diagnostic_rows,
     geometry_rows,
+    map_axis_rows,
+    map_point_rows,
     merge_rows,
     rule_rows,
     training_rows,
@@ -361,6 +363,8 @@ class Registry:
         self._insert_rows(
             "principal_component_info", [key | row for row in component_info_rows(model)]
         )
+        self._insert_rows("map_points", [key | row for row in map_point_rows(model)])
+        self._insert_rows("map_axes", [key | row for row in map_axis_rows(model)])
         self._insert_rows("trials", [key | row for row in trial_rows(model)])
         self._insert_rows("diagnostics", [key | row for row in diagnostic_rows(model)])
         self._insert_rows("geometry", [key | row for row in geometry_rows(model)])
