@@ -25,7 +25,7 @@ import yaml
 
 ROOT = Path(__file__).resolve().parents[1]
 STORAGE = {"storage_compatibility_version": "v1.4.0"}
-CUTS = {"online_retail": "2011-09-09", "complete_journey": "2017-10-01"}
+CUTS = {"online_retail": "2011-09-08", "complete_journey": "2017-09-30"}
 KINDS = ("blind", "by breadth")
 NOISE = """
 create or replace table main.segments as
@@ -124,75 +124,30 @@ def hits(folder: Path, dataset: str, data: str) -> None:
     with connect(folder) as con:
         con.execute("create schema raw; set variable data = ?", [data])
         con.execute((place / "load.sql").read_text(encoding="utf-8"))
-        con.execute(f"create table main.lines as from raw.order_lines where ordered_at < '{cut}'")
-        con.execute(
-            "create table main.later as from raw.order_lines where quantity > 0 and unit_price > 0"
-            f" and customer_id is not null and ordered_at >= '{cut}'"
-        )
-    features = f"segql.rfm_features('main.lines'{given})"
-    wanted = "'main.lines', ref('customer_segments'), per_customer=10"
+    segments = "'(select *, 1 as everybody from ' ~ ref('customer_segments') ~ ')'"
+    asked = (
+        f"'raw.order_lines', {segments}, '{cut}', none, buyers=1000000,"
+        f" segmentations={{'segments': 'segment_key', 'everybody': 'everybody'}}{given}"
+    )
     project(
         folder,
         run=True,
-        customer_features=features,
-        recommended=f"segql.recommendations({wanted}{given})",
-        recommended_owned=f"segql.recommendations({wanted}, owned=true{given})",
-        reasons=f"segql.order_line_reasons('main.lines'{given})",
+        customer_features=f"segql.rfm_features('raw.order_lines', '{cut}'{given})",
+        new=f"segql.recommendation_hits({asked})",
+        bought=f"segql.recommendation_hits({asked}, owned=true)",
     )
     with connect(folder) as con:
-        con.execute(EVALUATION)
-        print(f"{dataset}, recommended before {cut}; share of customers with a hit among ten")
-        for truth, names in (
-            ("new", ("popular_new", "recommended")),
-            ("bought", ("popular", "recommended_owned")),
-        ):
-            for name in names:
-                [customers, hit, precision] = con.execute(
-                    f"""
-                    select count(distinct customer_id), avg((found > 0)::integer), avg(found) / 10
-                    from (
-                        select customer_id, count(distinct r.product_id) as found
-                        from {truth} left join {name} as r using (customer_id, product_id)
-                        group by customer_id
-                    )
-                    """
-                ).fetchone()
+        print(f"{dataset}, recommended on {cut}; share of customers with a hit among ten")
+        for truth in ("new", "bought"):
+            for row in con.execute(f"""
+                select segmentation, buyers, hit_rate, precision_rate, popular_hit_rate,
+                    popular_precision_rate
+                from {truth}
+            """).fetchall():
                 print(
-                    f"  {truth:6} {name:17} {customers} customers"
-                    f"  hit rate {hit:.4f}  precision {precision:.4f}"
+                    "  {:6} {:9} {} customers  hit rate {:.4f}  precision {:.4f}"
+                    "  of popular {:.4f}  precision {:.4f}".format(truth, *row)
                 )
-
-
-EVALUATION = """
-create table owned as
-select distinct customer_id, product_id from reasons
-where reason = 'used' and product_id is not null and not is_non_product;
-
-create table bought as
-select distinct customer_id, product_id from later
-where customer_id in (select customer_id from owned)
-    and product_id in (select product_id from owned);
-
-create table new as from bought anti join owned using (customer_id, product_id);
-
-create table popularity as
-select product_id, row_number() over (order by count(*) desc, product_id) as place
-from owned group by product_id;
-
-create table popular as
-select customer_id, product_id from (select distinct customer_id from bought), popularity
-where place <= 10;
-
-create table popular_new as
-select customer_id, product_id
-from (
-    select customer_id, product_id, place
-    from (select distinct customer_id from bought), popularity
-    where place <= 1000
-)
-anti join owned using (customer_id, product_id)
-qualify row_number() over (partition by customer_id order by place) <= 10;
-"""
 
 
 def speed(folder: Path, lines: int) -> None:

@@ -108,7 +108,7 @@ select
     end as income,
     days_before_end(
         if(is_prospect, 700 * chance(number, 'signup'), first_day + 20 * chance(number, 'signup'))
-    ) as signed_up_on,
+    ) as registered_at,
     case when not is_prospect then planted_group end as planted_group
 from people
 order by number;

@@ -35,14 +35,9 @@ needed as (
 
 ),
 
--- A playbook written for one of the package's maps also serves the other.
 known as (
 
-    select archetype from needed
-    union
-    select rfm_segment from ({{ segql.rfm_map('segments') | indent(4) }}) as eleven
-    union
-    select rfm_segment from ({{ segql.rfm_map('grid') | indent(4) }}) as ten
+    {{ segql.known_archetypes(segment_map) | indent(4) }}
     union
     select cast(segment_key as varchar) from {{ segment_keys }}
 

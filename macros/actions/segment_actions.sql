@@ -8,6 +8,10 @@
     {{ segql.segment_actions('named', 'timing', ref('playbook')) }}
 -#}
 {% macro segment_actions(segments, timing, playbook, segment_map='segments', segment_keys=none) -%}
+    {%- do segql.check_columns('segment_actions', playbook, {
+        'archetype': 'archetype', 'action': 'action', 'offer_style': 'offer_style',
+        'channel': 'channel', 'measure': 'measure',
+    }) -%}
     {{ return(adapter.dispatch('segment_actions', 'segql')(
         segments, timing, playbook, segment_map, segment_keys)) }}
 {%- endmacro %}

@@ -18,7 +18,7 @@ refusals as (
 
     select {{ column }} || ' is empty in ' || count(*) || ' rows' || {{ where }} || '; one id a row is expected' as message
     from members
-    where id_text is null
+    where coalesce(trim(id_text), '') = ''
     having count(*) > 0
     union all
     select

@@ -32,7 +32,8 @@ def warehouse(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
         con.execute("create table texts as select * replace ('v3' as model_version) "
                     "from marts.customer_segments")  # fmt: skip
         con.execute("create table unnamed as select * replace "
-                    "(nullif(customer_id, 'C000007') as customer_id) from marts.customer_segments"
+                    "(case customer_id when 'C000007' then null when 'C000008' then ' ' "
+                    "else customer_id end as customer_id) from marts.customer_segments"
                     )  # fmt: skip
         con.execute("create view broken as select * replace (if(customer_id = 'C000007', "
                     "error('cannot be read'), 3) as model_version) from marts.customer_segments"
@@ -175,7 +176,7 @@ S1 = ("S1", "--to", "a.csv")
         ((*S1, "--columns", "customer_id,email"), "columns: unknown column 'email' (accepted:"),
         ((*S1, "--columns", ""), "columns: unknown column '' (accepted: customer_id"),
         ((*S1, "--segments", "empty"), "relation 'empty' has no rows; accepted: customers"),
-        ((*S1, "--segments", "unnamed"), "id 'customer_id' is empty in 1 rows in 'unnamed'; acc"),
+        ((*S1, "--segments", "unnamed"), "id 'customer_id' is empty in 2 rows in 'unnamed'; acc"),
         ((*S1, "--segments", "twice"),
          "id 'customer_id' has 1160 repeated values, such as 'C000000', in 'twice'; accepted: one"),
         ((*S1, "--features", "twice"),

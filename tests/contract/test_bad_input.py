@@ -13,6 +13,7 @@ import pytest
 from support import registry_picture, scratch_objects
 
 import segql
+from segql.engines.duckdb import DuckDBEngine
 
 OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
 
@@ -255,6 +256,33 @@ def test_a_first_fit_inside_a_transaction(con: duckdb.DuckDBPyConnection) -> Non
     assert segql.models(con).empty
     segql.fit(con, "good", id="id", name="m", k=3, features=["a"])
     assert list(segql.models(con)["model_version"]) == [1]
+
+
+def test_relations_are_found_inside_a_transaction(
+    con: duckdb.DuckDBPyConnection, tmp_path: Path
+) -> None:
+    """A statement that fails would end the caller's transaction on DuckDB 2.0."""
+    file = tmp_path / "some rows.csv"
+    file.write_text("id,a\n1,2\n")
+    con.execute(
+        "create schema shop; create table shop.good as select 1 as id;"
+        "create view shop.seen as from shop.good; attach ':memory:' as other;"
+        "create table other.good as select 1 as id; create table other.main.json as select 1 as id"
+    )
+    engine = DuckDBEngine(con)
+    con.begin()
+    con.execute("create table shop.fresh as select 1 as id")
+    for relation in (
+        "shop.good", "SHOP.Seen", "shop.fresh", "memory.shop.good", "other.good", "other.json",
+        "other.main.good", "select id from shop.good", str(file),
+    ):  # fmt: skip
+        found = engine.relation(relation)
+        assert con.execute(f"select count(*) from {found.sql('duckdb')}").fetchall() == [(1,)]
+    for missing in ("good", "shop.god", "select.csv"):
+        with pytest.raises(segql.SegqlError, match="does not exist"):
+            engine.relation(missing)
+    con.commit()
+    assert con.sql("select count(*) from shop.fresh").fetchall() == [(1,)]
 
 
 def test_sql_arguments_of_session_functions(con: duckdb.DuckDBPyConnection) -> None:

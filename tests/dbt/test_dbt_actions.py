@@ -119,13 +119,35 @@ def test_faults_of_the_playbook_are_named(mine: harness.Shop, edit: str, message
 
 
 def test_a_faulty_playbook_fails_only_its_mart(mine: harness.Shop) -> None:
-    mine.run_sql("delete from segmentation.playbook where archetype = 'Lost'")
+    # No segment of the demo shop is one: the assumptions name it all the same.
+    mine.run_sql(
+        "delete from segmentation.playbook where archetype = 'Cannot Lose Them'",
+        f"insert into segmentation.playbook values (null, {ROW})",
+    )
 
-    result = mine.dbt("run", "--select", "marts", "--exclude", "tag:backtest")
+    result = mine.dbt(
+        "run", "--select", "marts", "segment_assumptions", "--exclude", "tag:backtest"
+    )
 
     assert result.code != 0
-    assert "the playbook: Lost is missing" in " ".join(result.output.split())
+    assert (
+        "the playbook: an empty archetype is no RFM segment, no segment key and none of Prospects,"
+        " Unusual customers, Not scorable; Cannot Lose Them is missing"
+    ) in " ".join(result.output.split())
     assert "ERROR=1 SKIP=0" in result.output
+
+
+def test_columns_of_the_playbook_go_by_their_names(mine: harness.Shop) -> None:
+    words = "select archetype, action, offer_style, channel, measure from segmentation.playbook"
+    before = mine.rows(words)
+    mine.run_sql(
+        "create or replace table segmentation.playbook as"
+        " select measure, channel, offer_style, action, archetype from segmentation.playbook"
+    )
+
+    assert mine.dbt("seed", "--select", "playbook").code == 0
+
+    assert mine.rows(words) == before
 
 
 def test_a_row_for_a_segment_of_its_own(mine: harness.Shop) -> None:

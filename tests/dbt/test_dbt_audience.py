@@ -77,6 +77,10 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[harness.Shop, str
         con.execute("create table crm.empty as from marts.customer_segments limit 0")
     calls = {name: written(options) for name, options in ALIKE.items()}
     calls["suppressed"] = "segql.audience_suppression('marts.customer_segments', min_size=20)"
+    calls["blank"] = (
+        'segql.audience("(from marts.customer_segments select customer_id, segment_key union all'
+        " select ' ', 'S1')\")"
+    )
     calls["nothing"] = "segql.audience('crm.empty')"
     for place, option in enumerate(REFUSED):
         calls[f"refused_{place}"] = f"segql.audience('marts.customer_segments', {option})"
@@ -140,6 +144,10 @@ def test_what_is_suppressed(con: duckdb.DuckDBPyConnection) -> None:
 
 def test_no_customers_no_audience(con: duckdb.DuckDBPyConnection) -> None:
     assert con.execute("select count(*) from nothing").fetchall() == [(0,)]
+
+
+def test_blank_ids_are_no_ids(project: tuple[harness.Shop, str]) -> None:
+    assert "audience: id customer_id is empty in 1 rows in (from marts" in project[1]
 
 
 @pytest.mark.parametrize("option", REFUSED)

@@ -254,6 +254,11 @@ def test_the_command_leaves_the_warehouse_alone(shop: harness.Shop) -> None:
     [
         (["--horizon", "0"], "horizon got '0'; accepted is a whole number of days from 1"),
         (["--horizon", "1.5"], "horizon got '1.5'; accepted is a whole number of days from 1"),
+        (["--horizon", "9" * 20], "accepted is a whole number of days from 1 to 36525"),
+        (
+            ["--cut", "9999-12-31", "--horizon", "9"],
+            "cut got '9999-12-31' with a horizon of 9 days",
+        ),
         (["--cut", "soon"], "cut got 'soon'; accepted is a date such as 2025-09-30"),
         (["--cut", "2030-01-01"], "accepted is a date whose period ends by the last known day"),
         (["--project-dir", "/"], "which has no dbt_project.yml"),

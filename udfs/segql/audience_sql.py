@@ -95,9 +95,9 @@ def sizes_query(source: Source) -> str:
 
 
 def faults_query(source: Source) -> str:
-    """Count ids that are missing, repeated, or e-mail addresses."""
+    """Count ids that are missing or blank, repeated, or e-mail addresses."""
     return (
-        "select coalesce(sum(id_rows) filter (id_text is null), 0)::bigint, "
+        "select coalesce(sum(id_rows) filter (coalesce(trim(id_text), '') = ''), 0)::bigint, "
         "count(*) filter (id_text is not null and id_rows > 1), "
         "min(id_text) filter (id_rows > 1), "
         "count(*) filter (id_text like '%_@_%') "

@@ -30,6 +30,8 @@ SHOWN = (
     "segmentation", "segments", "eta_squared", "eta_squared_log", "top_revenue_share", "gini",
     "hit_rate_at_10", "popular_hit_rate_at_10",
 )  # fmt: skip
+#: A hundred years, as the model past_as_of has it.
+LONGEST = 36525
 #: The events of dbt's log that say why a run has failed.
 FAILURES = ("RunResultError", "RunResultFailure", "MainEncounteredError", "MainReportException")
 
@@ -77,8 +79,10 @@ def backtest_command(
 
 
 def _parsed_horizon(text: str) -> int:
-    if not re.fullmatch(r"[0-9]+", text) or int(text) < 1:
-        raise SegqlError(f"horizon got {text!r}; accepted is a whole number of days from 1")
+    if not re.fullmatch(r"[0-9]{1,9}", text) or not 1 <= int(text) <= LONGEST:
+        raise SegqlError(
+            f"horizon got {text!r}; accepted is a whole number of days from 1 to {LONGEST}"
+        )
     return int(text)
 
 
@@ -161,14 +165,16 @@ def _period(con: duckdb.DuckDBPyConnection, cut: date | None, days: int | None) 
     [(latest,)] = con.execute(
         f"select max(as_of_date)::date from {_quoted(schema, name)}"
     ).fetchall()
-    until = latest if days is None else cut + timedelta(days=days)
-    if not cut < until <= latest:
+    known = (latest - cut).days
+    length = known if days is None else days
+    if not 0 < length <= known:
         asked = "" if days is None else f" with a horizon of {days} days"
         raise SegqlError(
             f"cut got '{cut}'{asked}; accepted is a date whose period ends by the last known day, "
             f"{latest}"
         )
-    return {"as_of_date": until.isoformat(), "horizon_days": (until - cut).days}
+    until = cut + timedelta(days=length)
+    return {"as_of_date": until.isoformat(), "horizon_days": length}
 
 
 def _written_profile(project: Path, given: Path | None, copy: Path) -> Path:

@@ -37,7 +37,9 @@ select
     case
         when not past_as_of.has_history then 'too little history'
         when measures.segments is null then 'no segments'
-        when measures.eta_squared is null then 'nothing to explain'
+        -- Of returns alone only the plain measure says something.
+        when measures.eta_squared is null or measures.eta_squared_log is null
+            then 'nothing to explain'
         when max(case when measures.place = 1 then measures.segments end) over () = 1
             then 'one segment'
         else 'measured'

@@ -31,7 +31,10 @@ past_customers as (
         segment_key,
         rfm_segment
     from {{ ref('past_customer_segments') }}
-    where has_history
+    where
+        has_history
+        -- Without a registration date, who came later and bought looks like a prospect of then.
+        and (segment_key <> 'prospect' or {{ segql.has_source('customers', 'registered') | lower }})
 
 ),
 

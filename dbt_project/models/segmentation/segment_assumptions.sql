@@ -1,9 +1,15 @@
 -- depends_on: {{ ref('kmeans_segments') }}
 with
 
+archetypes as (
+
+    {{ segql.known_archetypes(rfm_map_var()) | indent(4) }}
+
+),
+
 other_names as (
 
-    select archetype as segment from {{ ref('playbook') }}
+    select archetype as segment from archetypes
     union
     {{ segql.known_segment_keys('customers') | indent(4) }}
 

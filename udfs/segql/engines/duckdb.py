@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import threading
 import uuid
 import warnings
@@ -20,6 +21,8 @@ from segql.errors import SegqlError
 
 #: Serialises what two fits of one process must not do at once: write the registry.
 REGISTRY_LOCK = threading.RLock()
+#: Names that DuckDB reads as files.
+FILE = re.compile(r"\.(parquet|csv|tsv|json|jsonl|ndjson)(\.(gz|zst))?$", re.IGNORECASE)
 
 
 class DuckDBEngine:
@@ -107,7 +110,11 @@ class DuckDBEngine:
         if not isinstance(text, str) or not text.strip():
             raise SegqlError(f"relation must be a table, a view or a SELECT, got {text!r}")
         stripped = text.strip().rstrip(";").strip()
+        # On DuckDB 2.0 a statement that fails ends the caller's transaction: look before trying.
+        within = self.in_transaction()
         for candidate in self._names(stripped):
+            if within and not self._can_be_read(candidate):
+                continue
             try:
                 self.connection.execute(f"describe {sql.text(candidate)}").fetchall()
             except duckdb.Error:
@@ -141,6 +148,24 @@ class DuckDBEngine:
             part.set("quoted", True)
         if not parsed.args.get("joins") and not parsed.args.get("alias"):
             yield parsed
+
+    def _can_be_read(self, name: exp.Table) -> bool:
+        """Tell from the catalog and the folder whether a name is that of a relation or a file."""
+        found = self.rows(
+            "select lower(table_catalog), lower(table_schema),"
+            " table_catalog in (current_database(), 'temp'),"
+            " list_contains(current_schemas(true), table_schema)"
+            " from information_schema.tables where lower(table_name) = lower(?)",
+            [name.name],
+        )
+        given = [part.name.lower() for part in name.parts[:-1]]
+        for catalog, schema, is_near, is_searched in found:
+            near = ([schema], []) if is_searched else ([schema],)
+            if given in ([catalog, schema], [catalog]) or (is_near and given in near):
+                return True
+        if given or not FILE.search(name.name):
+            return False
+        return bool(self.rows("select 1 from glob(?) limit 1", [name.name]))
 
     def _known_relations(self) -> str:
         rows = self.rows(

@@ -1,5 +1,6 @@
 {%- if execute -%}
-    {%- do segql.number_option('past_as_of', 'horizon_days', var('horizon_days'), lowest=1) -%}
+    {%- do segql.number_option(
+        'past_as_of', 'horizon_days', var('horizon_days'), lowest=1, highest=36525) -%}
 {%- endif -%}
 with
 
