@@ -40,6 +40,7 @@ OF_MARTS = {
     "drift": ("segment_readiness", ["value", "bound"], "where kind = 'drift'"),
     "backtest": ("segment_backtest", ["eta_squared", "gini", "hit_rate_at_10"], ""),
     "readiness": ("segment_readiness", ["value", "bound"], "where kind <> 'drift'"),
+    "quality": ("data_quality", ["order_lines", "amount"], ""),
 }  # fmt: skip
 #: Optional marts, and what is not shown without them.
 OPTIONAL = {
@@ -54,6 +55,7 @@ OPTIONAL = {
     "segment_readiness": {"drift", "readiness"},
     "segment_backtest": {"backtest"},
     "segment_recommendations": set(),
+    "data_quality": {"quality"},
 }
 
 
@@ -305,7 +307,7 @@ def test_the_command(shop: harness.Shop, tmp_path: Path) -> None:
     said = json.loads(told.output)
     assert said["bytes"] == (tmp_path / "report.html").stat().st_size
     assert "revenue" in said["shown"]
-    assert set(said["absent"]) == {"dendrogram", "k-distance"}
+    assert set(said["absent"]) == {"campaigns", "dendrogram", "k-distance"}
 
 
 def refused(con: duckdb.DuckDBPyConnection, folder: Path, **options: Any) -> str:

@@ -17,6 +17,7 @@ def decisions(shop: Shop) -> Part:
     """Write the part."""
     items: list[Chart | Sheet | Absent] = [revenue_shares(shop), lorenz(shop), expected(shop)]
     items += budget(shop)
+    items.append(campaigns(shop))
     return Part("decisions", "Decisions", changes(shop), cards(shop), items)
 
 
@@ -267,3 +268,20 @@ def budget(shop: Shop) -> list[Chart | Sheet | Absent]:
         )
     figure["layout"]["height"] = height(2 * len(names), 110)
     return [Chart("budget", title, figure, alt, table, note, is_wide=True)]
+
+
+def campaigns(shop: Shop) -> Sheet | Absent:
+    """What campaigns with a holdout have measured."""
+    key, title = "campaigns", "What campaigns have measured"
+    missing = shop.lacks("campaign_uplift")
+    rows = shop.mart("campaign_uplift", "uplift desc nulls last, segment_key")
+    if missing or not rows:
+        reason = "No campaign with a holdout is in the seed campaign_results: uplift is assumed."
+        return Absent(key, title, missing or reason)
+    table = Table.of(
+        rows, segment_name="Segment", campaigns="Campaigns|count", treated="Contacted|count",
+        treated_rate="Bought|share", holdout="Held out|count", holdout_rate="Bought anyway|share",
+        uplift="Uplift|share", uplift_low="Low|share", uplift_high="High|share",
+    )  # fmt: skip
+    note = "95 % intervals by Newcombe's method; one that holds 0 shows no effect."
+    return Sheet(key, title, table, note)

@@ -31,6 +31,7 @@ def trust(shop: Shop) -> Part:
         drift(shop),
         *backtest(shop),
         readiness(shop),
+        quality(shop),
         samples(shop),
     ]
     lead = []
@@ -313,6 +314,18 @@ def readiness(shop: Shop) -> Sheet | Absent:
     table = Table.of(rows, name="Check", value="Figure|decimal", bound="Bound|decimal",
                      is_met="Kept|flag", reason="In words")  # fmt: skip
     return Sheet(key, title, table)
+
+
+def quality(shop: Shop) -> Sheet | Absent:
+    """Which order lines were used, and why the others were not."""
+    key, title = "quality", "Which order lines were used"
+    missing = shop.lacks("data_quality")
+    if missing:
+        return Absent(key, title, missing)
+    rows = shop.mart("data_quality", "is_flag, order_lines desc, reason")
+    table = Table.of(rows, reason="Reason", source="Source", is_flag="Flag only|flag",
+                     order_lines="Order lines|count", amount="Amount|amount")  # fmt: skip
+    return Sheet(key, title, table, "Rows that are no flags sum to the lines read.")
 
 
 def samples(shop: Shop) -> Sheet | Absent:
