@@ -79,7 +79,7 @@ def report(database: Path, folder: Path, runs: int) -> dict[str, Any]:
         "megabytes": round(said["bytes"] / 1e6, 2),
         "charts and tables": len(said["shown"]),
         "absent": said["absent"],
-        "peak_mb_of_the_largest_process": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
+        "peak_mb": resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss // 1024,
     }
 
 
