@@ -10,6 +10,7 @@ from sqlglot import exp
 
 from segql import sql
 from segql.clusterers.kmeans import Problem
+from segql.engines.base import Engine
 from segql.engines.duckdb import DuckDBEngine
 from segql.features import SOURCE
 from segql.recipe import Recipe
@@ -23,7 +24,7 @@ THINNED_FROM, THINNED_SHARE = 500_000, 1 / 8
 
 @dataclass(frozen=True)
 class Coreset:
-    """A temporary table with columns ``point`` (DOUBLE[]), ``weight`` and what was carried along.
+    """A table of ``engine.near`` with columns ``point`` (DOUBLE[]), ``weight`` and what came along.
 
     ``point`` is NULL in a row that cannot be scored. ``rows`` are those that can.
     """
@@ -34,7 +35,7 @@ class Coreset:
 
 
 def draw(
-    engine: DuckDBEngine,
+    engine: Engine,
     source: exp.Expr,
     space: Space,
     carried: Mapping[str, exp.Expr],
@@ -47,7 +48,7 @@ def draw(
 
     Parameters
     ----------
-    engine : DuckDBEngine
+    engine : Engine
     source : sqlglot expression
         FROM item with the alias ``source``.
     space : Space
@@ -126,29 +127,26 @@ def draw(
             .from_(drawn.subquery("drawn"))
             .where(sql.compare(exp.LT, sql.scratch("unit"), sql.scratch("probability")))
         )
-    table = engine.temporary("coreset")
-    engine.run(f"create temporary table {sql.text(table)} as {sql.text(query)}")
-    drawn_rows = int(engine.rows(f"select count(point) from {sql.text(table)}")[0][0])
+    table = engine.bring(query, "coreset")
+    drawn_rows = int(engine.near.rows(f"select count(point) from {sql.text(table)}")[0][0])
     return Coreset(table, drawn_rows, exact)
 
 
 def thin(
-    engine: DuckDBEngine, source: exp.Expr, recipe: Recipe, hashable: exp.Expr, seed: int
+    engine: Engine, source: exp.Expr, recipe: Recipe, hashable: exp.Expr, seed: int
 ) -> exp.Table:
     """Copy the feature columns of a share of the rows, drawn by the hash of their ids.
 
     It stays in the database: centroids move on it to where they nearly stay on all rows, at a
     fraction of a pass.
     """
-    table = engine.temporary("thinned")
     columns = [sql.column(name, SOURCE) for name in recipe.names]
     query = (
         exp.select(*columns)
         .from_(source.copy())
         .where(engine.hash_below(hashable, seed + 1, THINNED_SHARE))
     )
-    engine.run(f"create temporary table {sql.text(table)} as {sql.text(query)}")
-    return table
+    return engine.store(query, "thinned")
 
 
 def awaited(recipe: Recipe) -> dict[str, exp.Expr]:

@@ -12,7 +12,7 @@ from segql import coreset, distribution, keys
 from segql.assignment import NOISE
 from segql.bootstrap import Stability
 from segql.diagnostics import adjusted_rand
-from segql.engines.duckdb import DuckDBEngine
+from segql.engines.base import Engine
 from segql.errors import TooFewRowsError
 from segql.functions.session import check_components
 from segql.kept import kept_of
@@ -30,7 +30,7 @@ from segql.training import Input, Request
 
 
 def learn_model(
-    engine: DuckDBEngine, data: Input, request: Request, report: Report, stack: ExitStack
+    engine: Engine, data: Input, request: Request, report: Report, stack: ExitStack
 ) -> Model:
     """Learn recipe, projection, coreset, clusters and metrics; keys are those of a first fit."""
     report("learning the recipe")
@@ -55,18 +55,18 @@ def learn_model(
             raise TooFewRowsError(
                 "no row can be scored: each misses a feature whose impute option is none"
             )
-        learned.complete(coreset.stand_ins(engine, sample, learned))
+        learned.complete(coreset.stand_ins(engine.near, sample, learned))
         space = Space(learned.dimensions(), projection)
-        points = coreset.fetch(engine, sample, space.size)
-        bins = [] if request.name is None else distribution.observe(engine, sample, learned)
+        points = coreset.fetch(engine.near, sample, space.size)
+        bins = [] if request.name is None else distribution.observe(engine.near, sample, learned)
         found = ALGORITHMS[request.algorithm].learn(
             Training(engine, data, request, learned, space, sample, points, report, stack)
         )
         drawn = None
         if request.name is not None:
-            drawn = draw_map(engine, points, space, found.assignment, request.seed)
+            drawn = draw_map(engine.near, points, space, found.assignment, request.seed)
     finally:
-        engine.drop(sample.table)
+        engine.near.drop(sample.table)
     return Model(
         name=request.name,
         version=0,
@@ -147,7 +147,7 @@ def _segments(found: Learned) -> list[Segment]:
     return [Segment(0, NOISE, figures.noise, share, None, None), *segments]
 
 
-def keep_keys(engine: DuckDBEngine, registry: Registry, model: Model, data: Input) -> None:
+def keep_keys(engine: Engine, registry: Registry, model: Model, data: Input) -> None:
     """Match the segments of a refit to those of the current version; say how far labels moved."""
     used = registry.keys_used(str(model.name))
     if data.previous is None:

@@ -11,7 +11,7 @@ from scipy.optimize import linear_sum_assignment
 from sqlglot import exp
 
 from segql import sql
-from segql.engines.duckdb import DuckDBEngine
+from segql.engines.base import Engine
 from segql.features import SOURCE
 from segql.model import Model
 from segql.space import Matrix
@@ -52,7 +52,7 @@ def matched_keys(counts: Matrix, old_keys: Sequence[str], used: set[str]) -> lis
     return [next(fresh) if key is None else key for key in keys]
 
 
-def contingency(engine: DuckDBEngine, source: exp.Expr, old: Model, new: Model) -> Matrix:
+def contingency(engine: Engine, source: exp.Expr, old: Model, new: Model) -> Matrix:
     """Count rows by old and new segment, in one query over the current rows.
 
     Returns

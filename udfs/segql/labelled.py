@@ -13,6 +13,7 @@ from sqlglot import exp
 
 from segql import sql
 from segql.assignment import Assignment, NearestCentroid
+from segql.engines.base import Engine
 from segql.engines.duckdb import DuckDBEngine
 from segql.features import SOURCE, Dimension
 from segql.space import Matrix, Space
@@ -48,7 +49,7 @@ class LabelledRows(Assignment):
 
 @contextmanager
 def labelled(
-    engine: DuckDBEngine, source: exp.Expr, assignment: Assignment
+    engine: Engine, source: exp.Expr, assignment: Assignment
 ) -> Iterator[tuple[exp.Expr, Assignment]]:
     """Assign every row once.
 
@@ -66,8 +67,7 @@ def labelled(
         *(sql.alias(sql.scratch(name), name) for name in names),
         sql.alias(sql.scratch("segment"), "segment"),
     ).from_(assignment.assigned(space.inputs(source), points=True).subquery("assigned"))
-    table = engine.temporary("labelled")
-    engine.run(f"create temporary table {sql.text(table)} as {sql.text(query)}")
+    table = engine.store(query, "labelled")
     try:
         stored = Space([_axis(name) for name in names])
         yield sql.relation(table, SOURCE), LabelledRows(stored, assignment.centroids)

@@ -8,13 +8,13 @@ from contextlib import ExitStack
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError
 from importlib.metadata import version as package_version
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeAlias, overload
 
 import duckdb
 import numpy as np
 
 from segql import recipe, sql
-from segql.engines.duckdb import DuckDBEngine
+from segql.engines import DuckDBEngine, Engine, engine_of
 from segql.errors import SegqlError, unknown
 from segql.fitting import keep_keys, learn_model
 from segql.functions.session import register_functions
@@ -25,15 +25,19 @@ from segql.model import Model
 from segql.progress import progress
 from segql.registry import Registry
 from segql.rules import learn_rules
+from segql.storing import model_of, registry_of
 from segql.training import Request, aliased, training_input
 from segql.verdicts import caps_of
 
 if TYPE_CHECKING:
     import pandas as pd
+    from pyspark.sql import DataFrame, SparkSession
+
+    Connection: TypeAlias = duckdb.DuckDBPyConnection | SparkSession
 
 
 def fit(
-    con: duckdb.DuckDBPyConnection,
+    con: Connection,
     relation: str,
     *,
     id: str,
@@ -48,13 +52,15 @@ def fit(
     seed: int = 42,
     publish: bool = True,
     requested_by: str = "call",
+    registry: duckdb.DuckDBPyConnection | str | None = None,
 ) -> Model:
     """Learn a segmentation next to its table and leave it behind as SQL.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
-        Where the relation lives.
+    con : duckdb.DuckDBPyConnection or pyspark.sql.SparkSession
+        Where the relation lives. On Spark (k-means) the rows stay on the cluster: only
+        aggregates and the coreset reach the driver.
     relation : str
         Table or view name, or a SELECT.
     id : str
@@ -85,6 +91,10 @@ def fit(
         Make the version current at once. dbt publishes in its own transaction instead.
     requested_by : str
         Who asked, for the registry.
+    registry : duckdb.DuckDBPyConnection or str, optional
+        The DuckDB database, or its file, that a model learned on Spark is stored in under
+        ``name``; it is scored there and, by ``predict(spark, model, …)``, on Spark. A model
+        learned in DuckDB is stored where its rows are.
 
     Returns
     -------
@@ -103,21 +113,27 @@ def fit(
     request = Request(
         relation, id, name, features, algorithm, k, pca, eps, min_samples, linkage, seed
     )
-    model, _ = fitted(con, request, publish=publish, requested_by=requested_by)
-    if name is not None:
-        DuckDBEngine(con).warn_about_storage()
+    with ExitStack() as stack:
+        engine = engine_of(con)
+        kept = registry_of(engine, name, registry, stack)
+        model, _ = fitted(
+            engine, request, publish=publish, requested_by=requested_by, registry=kept
+        )
+        if name is not None:
+            kept.warn_about_storage()
     if features == "auto":
         print(explain_decisions(model))
     return model
 
 
 def fitted(
-    con: duckdb.DuckDBPyConnection,
+    con: Connection | Engine,
     request: Request,
     *,
     publish: bool = True,
     requested_by: str = "call",
     reuse: bool = False,
+    registry: DuckDBEngine | None = None,
 ) -> tuple[Model, bool]:
     """Learn a segmentation; see :func:`fit`.
 
@@ -125,6 +141,8 @@ def fitted(
     ----------
     reuse : bool
         Take the current version when it was learned from the same rows with the same options.
+    registry : DuckDBEngine, optional
+        Where the model is stored, when that is not where the rows are.
 
     Returns
     -------
@@ -132,21 +150,21 @@ def fitted(
         The model, and whether it was learned now.
     """
     started = time.perf_counter()
-    _check(request)
+    engine = engine_of(con)
+    _check(request, engine)
     options = json.dumps(
         request.options(ALGORITHMS[request.algorithm].options), default=str, ensure_ascii=False
     )
-    engine = DuckDBEngine(con)
-    register_functions(con)
-    registry = Registry(engine)
+    register_functions(engine.near.connection)
+    models = Registry(registry or engine.near)
     if request.name is not None:
-        registry.check_writable(request.name)
-        registry.update()
+        models.check_writable(request.name)
+        models.update()
     with progress(f"segql: {request.name or 'fit'}") as report, ExitStack() as stack:
         report("checking ids")
-        data = stack.enter_context(training_input(engine, request, registry))
+        data = stack.enter_context(training_input(engine, request, models))
         if reuse and request.name is not None:
-            same = registry.current_of(request.name, options, data.fingerprint)
+            same = models.current_of(request.name, options, data.fingerprint)
             if same is not None:
                 return same, False
         model = learn_model(engine, data, request, report, stack)
@@ -154,8 +172,8 @@ def fitted(
         model.rules = learn_rules(engine, data.source, data.hashable, model, request.seed)
         if request.name is not None:
             report("storing")
-            registry.prepare()
-            keep_keys(engine, registry, model, data)
+            models.prepare()
+            keep_keys(engine, models, model, data)
         model.info |= {
             "relation": request.relation,
             "requested_by": requested_by,
@@ -171,29 +189,43 @@ def fitted(
             "seconds": time.perf_counter() - started,
         }
         if request.name is not None:
-            registry.write(model, publish=publish)
+            models.write(model, publish=publish)
         elif model.scorer is not None:
             model.scorer = model.scorer.forgotten()
     return model, True
 
 
+@overload
 def predict(
-    con: duckdb.DuckDBPyConnection, name: str, relation: str, *, version: int | None = None
-) -> duckdb.DuckDBPyRelation:
+    con: duckdb.DuckDBPyConnection, name: str | Model, relation: str, *, version: int | None = None
+) -> duckdb.DuckDBPyRelation: ...
+
+
+@overload
+def predict(con: SparkSession, name: Model, relation: str) -> DataFrame: ...
+
+
+def predict(
+    con: Connection, name: str | Model, relation: str, *, version: int | None = None
+) -> duckdb.DuckDBPyRelation | DataFrame:
     """Score a relation: all of its columns and the prediction columns.
 
     Parameters
     ----------
-    con : duckdb.DuckDBPyConnection
-    name : str
-        A model of the registry.
+    con : duckdb.DuckDBPyConnection or pyspark.sql.SparkSession
+    name : str or Model
+        A model of the registry, or a model itself. Spark has no registry: it takes the model.
     relation : str
         Table or view name, or a SELECT, with the model's feature columns.
     version : int, optional
         An older version; the current one by default.
+
+    Returns
+    -------
+    duckdb.DuckDBPyRelation or pyspark.sql.DataFrame
     """
-    engine = DuckDBEngine(con)
-    model = Registry(engine).load(name, version)
+    engine = engine_of(con)
+    model = model_of(engine, name, version)
     table = engine.relation(relation)
     columns = engine.columns(table)
     _require_features(model, columns, relation)
@@ -203,12 +235,12 @@ def predict(
         if column.lower() not in recipe.PREDICTION_COLUMNS
         and not column.lower().startswith(sql.SCRATCH)
     ]
-    return con.sql(sql.text(model.predict_query(aliased(table), carried)))
+    return engine.frame(model.predict_query(aliased(table), carried))
 
 
 def evaluate(
-    con: duckdb.DuckDBPyConnection,
-    name: str,
+    con: Connection,
+    name: str | Model,
     relation: str | None = None,
     *,
     version: int | None = None,
@@ -220,8 +252,8 @@ def evaluate(
     dict of str to float
         The keys of ``model.metrics``; without a relation, the training figures.
     """
-    engine = DuckDBEngine(con)
-    model = Registry(engine).load(name, version)
+    engine = engine_of(con)
+    model = model_of(engine, name, version)
     if relation is None:
         return model.metrics
     table = engine.relation(relation)
@@ -285,11 +317,16 @@ def explain_decisions(model: Model) -> str:
 # -- checking --------------------------------------------------------------------------------
 
 
-def _check(request: Request) -> None:
+def _check(request: Request, engine: Engine) -> None:
     id, name, seed = request.id, request.name, request.seed
     # A tuple: what was given need not have a hash.
     if request.algorithm not in tuple(ALGORITHMS):
         raise SegqlError(unknown("algorithm", request.algorithm, ALGORITHMS))
+    if request.algorithm not in engine.algorithms:
+        raise SegqlError(
+            f"algorithm got {request.algorithm!r}, which {engine.dialect} does not fit yet; "
+            f"accepted there: {', '.join(engine.algorithms)}"
+        )
     chosen = ALGORITHMS[request.algorithm]
     request.check_particular(chosen.options)
     if not isinstance(id, str) or not id:

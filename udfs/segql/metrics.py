@@ -10,7 +10,7 @@ from sqlglot import exp
 from segql import sql
 from segql.assignment import FAR, Assignment, NearestCentroid
 from segql.diagnostics import davies_bouldin
-from segql.engines.duckdb import DuckDBEngine
+from segql.engines.base import Engine
 from segql.space import Matrix, Space
 from segql.sums import GridSums
 
@@ -59,7 +59,7 @@ class SegmentSums:
 
 
 def segment_sums(
-    engine: DuckDBEngine,
+    engine: Engine,
     source: exp.Expr,
     assignment: Assignment,
     bounds: Matrix,
@@ -115,7 +115,7 @@ class ExactFigures:
 
 
 def exact_figures(
-    engine: DuckDBEngine,
+    engine: Engine,
     source: exp.Expr,
     assignment: Assignment,
     bounds: Matrix,
@@ -162,7 +162,7 @@ def exact_figures(
 
 
 def _silhouette_pass(
-    engine: DuckDBEngine,
+    engine: Engine,
     source: exp.Expr,
     assignment: Assignment,
     means: Matrix,
@@ -261,7 +261,7 @@ def _nearest_other(is_segment: list[exp.Expr]) -> exp.Expr:
     )
 
 
-def observed_bounds(engine: DuckDBEngine, source: exp.Expr, space: Space) -> tuple[int, Matrix]:
+def observed_bounds(engine: Engine, source: exp.Expr, space: Space) -> tuple[int, Matrix]:
     """Number of rows, and largest absolute value of each coordinate on them."""
     points = [sql.alias(value, f"{sql.SCRATCH}p{i}") for i, value in enumerate(space.coordinates())]
     layered = sql.layer(space.inputs(source), *points)

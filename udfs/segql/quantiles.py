@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from segql import sql
-from segql.engines.duckdb import DuckDBEngine
+from segql.engines.base import Engine
 
 Matrix = NDArray[np.float64]
 
@@ -52,7 +52,7 @@ class Quantiles:
 
     Parameters
     ----------
-    engine : DuckDBEngine
+    engine : Engine
     source : sqlglot expression
         FROM item with the alias that the expressions are qualified with.
     columns : sequence of Column
@@ -69,7 +69,7 @@ class Quantiles:
 
     def __init__(
         self,
-        engine: DuckDBEngine,
+        engine: Engine,
         source: exp.Expr,
         columns: Sequence[Column],
         sampled: Callable[[float], exp.Expr] | None = None,
@@ -140,13 +140,13 @@ def _interpolate(column: Column, values: dict[int, float]) -> tuple[float, ...]:
     return tuple(answer)
 
 
-def _inner(source: exp.Expr, expressions: Sequence[exp.Expr]) -> str:
+def _inner(engine: Engine, source: exp.Expr, expressions: Sequence[exp.Expr]) -> str:
     named = [sql.alias(item.copy(), f"v{index}") for index, item in enumerate(expressions)]
-    return sql.text(exp.select(*named).from_(source.copy()))
+    return engine.text(exp.select(*named).from_(source.copy()))
 
 
 def _narrowed(
-    engine: DuckDBEngine,
+    engine: Engine,
     source: exp.Expr,
     columns: Sequence[Column],
     brackets: Sequence[Bracket],
@@ -158,7 +158,7 @@ def _narrowed(
     inner = exp.select(*named).from_(source.copy())
     if sampled is not None:
         inner = inner.where(sampled(share))
-    drawn = f"({sql.text(inner)})"
+    drawn = f"({engine.text(inner)})"
     if sampled is None:
         drawn += f" using sample {100 * share:.6f}% (bernoulli)"
     wanted = []
@@ -168,7 +168,7 @@ def _narrowed(
         size = max(share * column.count, 1.0)
         reach = WIDTH * math.sqrt(p * (1 - p) / size) + WIDTH / size
         ends = [max(p - reach, 0.0), min(p + reach, 1.0)]
-        wanted.append(f"quantile_disc(v{bracket.column}, {ends})")
+        wanted.append(engine.sample_quantiles(f"v{bracket.column}", ends))
     row = engine.rows(f"select {', '.join(wanted)} from {drawn}")[0]
     narrowed = {}
     for bracket, ends in zip(brackets, row, strict=True):
@@ -190,16 +190,14 @@ def _ends(ranks: tuple[int, ...]) -> tuple[int, int]:
     return ranks[0], ranks[-1]
 
 
-def _fetch(
-    engine: DuckDBEngine, source: exp.Expr, column: Column, low: float, high: float
-) -> Matrix:
-    inner = _inner(source, [column.expression])
+def _fetch(engine: Engine, source: exp.Expr, column: Column, low: float, high: float) -> Matrix:
+    inner = _inner(engine, source, [column.expression])
     query = f"select v0 from ({inner}) where v0 between {bound(low)} and {bound(high)}"
     return engine.arrays(query)["v0"]
 
 
 def _split(
-    engine: DuckDBEngine,
+    engine: Engine,
     source: exp.Expr,
     column: Column,
     ranks: list[int],
@@ -210,7 +208,7 @@ def _split(
     """Find values by 0-based rank: a histogram, then the same inside the bins that hold them."""
     if low == high:
         return dict.fromkeys(ranks, low)
-    inner = _inner(source, [column.expression])
+    inner = _inner(engine, source, [column.expression])
     bottom, top = bound(low), bound(high)
     rows = engine.rows(
         f"select least({BINS - 1}, cast(floor((v0 - {bottom}) / ({top} - {bottom}) * {BINS}) "

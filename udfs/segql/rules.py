@@ -12,7 +12,7 @@ from sqlglot import exp
 
 from segql import sql
 from segql.clusterers.rules import Condition, Rule, find_rules
-from segql.engines.duckdb import DuckDBEngine
+from segql.engines.base import Engine
 from segql.expressions import unqualified
 from segql.features import SOURCE, Feature, NumberFeature
 from segql.model import Model
@@ -35,7 +35,7 @@ MOST_SEGMENTS = 50
 
 
 def learn_rules(
-    engine: DuckDBEngine, source: exp.Expr, hashable: exp.Expr, model: Model, seed: int
+    engine: Engine, source: exp.Expr, hashable: exp.Expr, model: Model, seed: int
 ) -> list[SegmentRule]:
     """Find a rule for each segment on a sample, and count its figures on all rows."""
     sizes = {segment.segment_id: segment.customers for segment in model.clusters}
@@ -49,7 +49,7 @@ def learn_rules(
 
 
 def _learn(
-    engine: DuckDBEngine,
+    engine: Engine,
     rows: Callable[[float], exp.Expr],
     features: Sequence[Feature],
     sizes: dict[int, int],
@@ -130,7 +130,7 @@ def _in_best_order(
 
 @contextmanager
 def _labelled(
-    engine: DuckDBEngine,
+    engine: Engine,
     source: exp.Expr,
     hashable: exp.Expr,
     model: Model,
@@ -170,8 +170,7 @@ def _labelled(
     if model.scorer is None:
         yield lambda share: told(share).subquery(exp.to_identifier(SOURCE, quoted=True))
         return
-    table = engine.temporary("told")
-    engine.run(f"create temporary table {sql.text(table)} as {sql.text(told(1.0))}")
+    table = engine.store(told(1.0), "told")
     try:
         yield lambda _: sql.relation(table, SOURCE)
     finally:
@@ -179,7 +178,7 @@ def _labelled(
 
 
 def _sample(
-    engine: DuckDBEngine, rows: exp.Expr, features: Sequence[Feature], own: int
+    engine: Engine, rows: exp.Expr, features: Sequence[Feature], own: int
 ) -> tuple[list[NDArray[Any]], NDArray[np.intp], NDArray[np.float64]]:
     """Fetch rows, and keep at most so many of each segment: those of the smallest hashes.
 
@@ -194,7 +193,7 @@ def _sample(
         .from_(rows)
         .order_by(sql.column("unit"))
     )
-    result = engine.connection.execute(sql.text(query)).fetchnumpy()
+    result = engine.columns_of(query)
     told = np.ma.filled(np.ma.asarray(result["segment"]), 0).astype(np.intp)
     kept, weights = np.zeros(len(told), dtype=bool), np.ones(len(told))
     for number in np.unique(told):
@@ -315,7 +314,7 @@ def _ordered(rule: Rule) -> list[Condition]:
 
 
 def _count(
-    engine: DuckDBEngine,
+    engine: Engine,
     rows: exp.Expr,
     rules: Sequence[tuple[Rule, int]],
     features: Sequence[Feature],

@@ -24,9 +24,9 @@ from segql.aggregates import (
     QuantilesOf,
     Request,
 )
-from segql.engines.duckdb import DuckDBEngine
+from segql.engines.base import Engine
 from segql.quantiles import Column, Quantiles
-from segql.sums import summand, unscale
+from segql.sums import scaled, unscale
 
 #: More distinct values than this are not categories.
 MAXIMUM_LEVELS = 100_000
@@ -37,7 +37,7 @@ class Statistics:
 
     Parameters
     ----------
-    engine : DuckDBEngine
+    engine : Engine
         Where the relation lives.
     source : sqlglot table
         The relation, under the alias that its columns are qualified with.
@@ -47,7 +47,7 @@ class Statistics:
 
     def __init__(
         self,
-        engine: DuckDBEngine,
+        engine: Engine,
         source: exp.Expr,
         sampled: Callable[[float], exp.Expr] | None = None,
     ) -> None:
@@ -242,8 +242,8 @@ class Statistics:
         first, shifts = len(aggregates), []
         power: exp.Expr = value.copy()
         for order in range(1, request.order + 1):
-            term, shift = summand(power, bound**order)
-            aggregates.append(exp.Sum(this=term))
+            term, shift = scaled(power, bound**order)
+            aggregates.append(self.engine.whole_sum(term))
             shifts.append(shift)
             power = exp.Mul(this=power.copy(), expression=value.copy())
         return first, shifts
@@ -277,7 +277,7 @@ class Statistics:
     def _levels(self, request: LevelsOf) -> None:
         inner = exp.select(sql.alias(request.expression.copy(), "v")).from_(self.source.copy())
         rows = self.engine.rows(
-            f"select v, count(*) as n from ({sql.text(inner)}) group by v "
+            f"select v, count(*) as n from ({self.engine.text(inner)}) group by v "
             f"order by n desc, v limit {MAXIMUM_LEVELS + 2}"
         )
         missing = sum(int(count) for value, count in rows if value is None)
@@ -312,15 +312,15 @@ class Statistics:
         aggregates: list[exp.Expr] = [exp.Count(this=exp.Star())]
         shifts: list[int] = []
         for i in range(size):
-            term, shift = summand(sql.scratch(f"v{i}"), bounds[i])
-            aggregates.append(exp.Sum(this=term))
+            term, shift = scaled(sql.scratch(f"v{i}"), bounds[i])
+            aggregates.append(self.engine.whole_sum(term))
             shifts.append(shift)
         for i, j in pairs:
-            term, shift = summand(
+            term, shift = scaled(
                 exp.Mul(this=sql.scratch(f"v{i}"), expression=sql.scratch(f"v{j}")),
                 bounds[i] * bounds[j],
             )
-            aggregates.append(exp.Sum(this=term))
+            aggregates.append(self.engine.whole_sum(term))
             shifts.append(shift)
         row = self._query(centred, aggregates, complete=True)
         count = max(int(row[0]), 1)

@@ -19,8 +19,8 @@ from segql import sql
 SUMMAND_BITS = 62
 
 
-def summand(expression: exp.Expr, bound: float) -> tuple[exp.Expr, int]:
-    """Scale an expression to an integer whose sum is exact in any order.
+def scaled(expression: exp.Expr, bound: float) -> tuple[exp.Expr, int]:
+    """Scale an expression so that, rounded to integers, its sum is exact in any order.
 
     Parameters
     ----------
@@ -32,12 +32,11 @@ def summand(expression: exp.Expr, bound: float) -> tuple[exp.Expr, int]:
     Returns
     -------
     expression, int
-        The SQL of the integer, and the power of two that it was scaled by.
+        What an engine's ``whole_sum`` adds, and the power of two that it was scaled by.
     """
     shift = SUMMAND_BITS - (math.frexp(bound)[1] if bound > 0 else 0)
     shift = max(-1000, min(1000, shift))
-    scaled = sql.product(expression, sql.number(math.ldexp(1.0, shift)))
-    return exp.Cast(this=scaled, to=exp.DataType.build("bigint")), shift
+    return sql.product(expression, sql.number(math.ldexp(1.0, shift))), shift
 
 
 def unscale(value: int | None, shift: int) -> Fraction:

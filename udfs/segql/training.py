@@ -11,7 +11,7 @@ from typing import Any
 from sqlglot import exp
 
 from segql import recipe, sql
-from segql.engines.duckdb import DuckDBEngine
+from segql.engines.base import Engine
 from segql.errors import SegqlError, TooFewRowsError, UnknownModelError
 from segql.features import SOURCE
 from segql.model import Model
@@ -23,8 +23,6 @@ PARTICULAR: dict[str, Any] = {"eps": "auto", "min_samples": None, "linkage": "wa
 DEFAULTS: dict[str, Any] = {
     "features": "auto", "algorithm": "kmeans", "k": "auto", "pca": None, **PARTICULAR, "seed": 42,
 }  # fmt: skip
-#: A bitmap of ids is worth it up to this many bits a row, and up to this many (64 MB a thread).
-BITMAP_SPREAD, BITMAP_BITS = 64, 2**29
 #: Column that says which day the rows describe.
 AS_OF = "as_of_date"
 
@@ -103,7 +101,7 @@ def aliased(table: exp.Table) -> exp.Expr:
 
 
 @contextmanager
-def training_input(engine: DuckDBEngine, request: Request, registry: Registry) -> Iterator[Input]:
+def training_input(engine: Engine, request: Request, registry: Registry) -> Iterator[Input]:
     """Resolve the relation, check it, and copy what is not a stored table."""
     given = engine.relation(request.relation)
     try:
@@ -113,7 +111,7 @@ def training_input(engine: DuckDBEngine, request: Request, registry: Registry) -
 
 
 def _resolved(
-    engine: DuckDBEngine, table: exp.Table, request: Request, registry: Registry
+    engine: Engine, table: exp.Table, request: Request, registry: Registry
 ) -> Iterator[Input]:
     columns = engine.columns(table)
     id_column = recipe.match_column(request.id, columns, "id")
@@ -176,7 +174,7 @@ def _dated(columns: dict[str, str]) -> str | None:
 
 
 def _check_ids(
-    engine: DuckDBEngine,
+    engine: Engine,
     table: exp.Table,
     id_column: str,
     features: list[str],
@@ -185,36 +183,28 @@ def _check_ids(
     is_integer: bool,
 ) -> tuple[int, str, date | None]:
     """Refuse missing and repeated ids; fingerprint the rows in any order; find the latest day."""
-    name = sql.text(sql.column(id_column))
-    listed = ", ".join(sql.text(sql.column(item)) for item in [id_column, *features])
-    target = sql.text(table)
-    latest = "null" if dated is None else f"max({sql.text(sql.column(dated))})::date"
-    rows, present, fingerprint, as_of_date = engine.rows(
-        f"select count(*), count({name}), sum(hash({listed})::hugeint), {latest} from {target}"
-    )[0]
+    read = [sql.column(item) for item in [id_column, *features]]
+    latest = exp.Null() if dated is None else exp.Max(this=sql.column(dated))
+    counted = exp.select(
+        exp.Count(this=exp.Star()),
+        exp.Count(this=read[0].copy()),
+        engine.checksum(read),
+        exp.Cast(this=latest, to=exp.DataType.build("date")),
+    ).from_(table.copy())
+    rows, present, fingerprint, as_of_date = engine.rows(counted)[0]
     if rows < 2:
         raise TooFewRowsError(f"the relation has {rows} rows; accepted: at least 2")
     if present < rows:
         raise SegqlError(f"id column {id_column!r} is NULL in {rows - present} of {rows} rows")
-    distinct = _distinct(engine, target, name, is_integer, int(rows))
+    distinct = engine.count_distinct(table, id_column, int(rows), is_integer=is_integer)
     if distinct < present:
+        name = engine.text(sql.column(id_column))
         repeated = engine.rows(
-            f"select {name}, count(*) as n from {target} group by all having n > 1 "
-            "order by n desc, 1 limit 1"
+            f"select {name}, count(*) as n from {engine.text(table)} group by {name} "
+            "having count(*) > 1 order by n desc, 1 limit 1"
         )[0]
         raise SegqlError(
             f"id column {id_column!r} is not unique: {repeated[0]!r} occurs {repeated[1]} times "
             f"({present - distinct} rows too many)"
         )
     return int(rows), f"{int(fingerprint) & (2**128 - 1):032x}", as_of_date
-
-
-def _distinct(engine: DuckDBEngine, target: str, name: str, is_integer: bool, rows: int) -> int:
-    """Count distinct ids: whole numbers that lie close together by a bitmap, others by hashing."""
-    if is_integer:
-        low, high = engine.rows(f"select min({name}), max({name}) from {target}")[0]
-        if high - low < min(BITMAP_SPREAD * rows, BITMAP_BITS):
-            bitmap = f"bit_count(bitstring_agg({name}, {low}, {high}))"
-            return int(engine.rows(f"select {bitmap} from {target}")[0][0])
-    # By itself: next to other aggregates DuckDB counts distinct values at half the speed.
-    return int(engine.rows(f"select count(distinct {name}) from {target}")[0][0])

@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from segql.assignment import NearestCentroid
 from segql.clusterers.kmeans import Problem
-from segql.engines.duckdb import DuckDBEngine
+from segql.engines.base import Engine
 from segql.metrics import SegmentSums, segment_sums
 from segql.space import Matrix, Space
 from segql.threads import one_thread
@@ -46,7 +46,7 @@ class Polished:
 
 
 def polish(
-    engine: DuckDBEngine,
+    engine: Engine,
     source: exp.Expr,
     space: Space,
     centroids: Matrix,
@@ -57,7 +57,7 @@ def polish(
 
     Parameters
     ----------
-    engine : DuckDBEngine
+    engine : Engine
     source : sqlglot expression
         FROM item with the alias ``source``.
     space : Space

@@ -20,7 +20,7 @@ from segql.clusterers.kmeans import Labels, Problem
 from segql.clusterers.linkage import Tree
 from segql.coreset import Coreset
 from segql.diagnostics import BOOTSTRAPS, adjusted_rand
-from segql.engines.duckdb import DuckDBEngine
+from segql.engines.base import Engine
 from segql.features import SOURCE
 from segql.gap import finds_one_segment
 from segql.kept import kept_of
@@ -46,7 +46,7 @@ class Training:
         Closed when the fit has ended: what must live until the model is stored goes here.
     """
 
-    engine: DuckDBEngine
+    engine: Engine
     data: Input
     request: Request
     recipe: Recipe
@@ -145,7 +145,7 @@ def with_trust(training: Training, learned: Learned, refit: Refit, most: int) ->
     def scorer(own: Space) -> Assignment:
         return kept.assignment(own, np.zeros((k, own.size)))
 
-    labels = told(training.engine, sample, scorer) - 1
+    labels = told(training.engine.near, sample, scorer) - 1
     jaccards = bootstrap_jaccards(sample, labels, k, refit, seed)
     prefers_one = finds_one_segment(points, k, seed)
     return replace(
@@ -184,7 +184,7 @@ def agreement_in_sql(
 ) -> dict[str, tuple[float, str]]:
     """How often SQL gives a row the 0-based label that the algorithm itself gave it."""
     weights = np.ones(len(labels)) if weights is None else weights
-    found = told(training.engine, points, assign) - 1
+    found = told(training.engine.near, points, assign) - 1
     return {
         "agreement": (
             float(weights[found == labels].sum() / weights.sum()),

@@ -59,8 +59,8 @@ def by_cells(
     training.report("measuring")
     engine, space, diagnostics = training.engine, training.space, dict(clusters.diagnostics)
     with ExitStack() as stack:
-        table = engine.upload(laid.arrow(), "cells")
-        stack.callback(engine.drop, table)
+        table = engine.near.upload(laid.arrow(), "cells")
+        stack.callback(engine.near.drop, table)
 
         def scorer(own: Space) -> DensityCells:
             return DensityCells(own, np.zeros((clusters.count, own.size)), laid.levels, table)
@@ -72,8 +72,8 @@ def by_cells(
         if np.array_equal(measured.numbers, np.arange(clusters.count + 1)):
             stack.pop_all()
         else:
-            kept = engine.upload(laid.renumbered(measured.numbers).arrow(), "cells")
-        training.stack.callback(engine.drop, kept)
+            kept = engine.near.upload(laid.renumbered(measured.numbers).arrow(), "cells")
+        training.stack.callback(engine.near.drop, kept)
     diagnostics["cells"] = (float(len(laid.level)), "Cells that rows are looked up in.")
     diagnostics["listed_points"] = (
         float(len(laid.points)),

@@ -34,7 +34,7 @@ def learn(training: Training) -> Learned:
     engine, data, space = training.engine, training.data, training.space
     points, request = training.points, training.request
     training.report("clustering")
-    result = _cluster(engine, training.coreset.table, request)
+    result = _cluster(engine.near, training.coreset.table, request)
     training.report("polishing")
     centroids = np.array(result["centroids"])
     anchor = None if training.coreset.exact else points
