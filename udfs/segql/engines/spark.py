@@ -35,6 +35,8 @@ TYPES = {
     "int": "INTEGER", "string": "VARCHAR", "timestamp_ntz": "TIMESTAMP", "binary": "BLOB",
     "timestamp_ltz": "TIMESTAMP", "void": "NULL",
 }  # fmt: skip
+#: A name that is looked up in vain is logged as an error: what reads as a query is none.
+QUERY = re.compile(r"\(|(select|with|from|values|table)\s", re.IGNORECASE)
 #: What an error says when the session itself has died, and when the cluster gave the job up.
 DEAD = re.compile(
     r"stopped SparkContext|SparkContext was shut down|UNAVAILABLE|Connection refused|"
@@ -123,11 +125,11 @@ class SparkEngine(Engine):
         if not isinstance(text, str) or not text.strip():
             raise SegqlError(f"relation must be a table, a view or a SELECT, got {text!r}")
         stripped = text.strip().rstrip(";").strip()
+        if QUERY.match(stripped):
+            return self._query(stripped)
         for candidate in _names(stripped):
             if self._schema(candidate) is not None:
                 return candidate
-        if stripped.startswith("(") or " " in stripped or "\n" in stripped:
-            return self._query(stripped)
         known = [row[1] for row in self.rows("show tables")][:12]
         listed = f" (there are: {', '.join(known)})" if known else ""
         raise SegqlError(f"relation {text!r} does not exist in Spark{listed}")
