@@ -192,6 +192,28 @@ def test_steps_learn_what_they_learn_in_duckdb(
     np.testing.assert_allclose(on_spark.points, in_duckdb.points, atol=1e-6)
 
 
+def test_brackets_and_the_thinned_rows_of_large_tables(
+    spark: Any,
+    con: duckdb.DuckDBPyConnection,
+    table: str,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("segql.quantiles.FETCH", 2000)
+    monkeypatch.setattr("segql.quantiles.SAMPLE", 4000)
+    monkeypatch.setattr("segql.coreset.THINNED_FROM", 10_000)
+    query = f"select * from {table} where customer_id < 20000"
+    options: dict[str, Any] = {
+        "id": "customer_id", "k": 3, "features": {"recency": {"scale": "robust"}, "monetary": {}},
+    }  # fmt: skip
+    on_spark = segql.fit(spark, query, **options)
+    in_duckdb = segql.fit(con, query, **options)
+    assert any("percentile_approx" in item for item in on_spark.statements)
+    assert any("thinned" in item for item in on_spark.statements)
+    scalings = [m.recipe.features[0].state()["scaling"] for m in (on_spark, in_duckdb)]
+    assert scalings[0] == scalings[1]
+    np.testing.assert_allclose(on_spark.points, in_duckdb.points, atol=1e-3)
+
+
 def executors(spark: Any) -> list[int]:
     """Processes of this session's workers."""
     port = spark.conf.get("spark.driver.port")

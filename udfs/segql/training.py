@@ -196,6 +196,7 @@ def _check_ids(
         raise TooFewRowsError(f"the relation has {rows} rows; accepted: at least 2")
     if present < rows:
         raise SegqlError(f"id column {id_column!r} is NULL in {rows - present} of {rows} rows")
+    engine.expect(int(rows))
     distinct = engine.count_distinct(table, id_column, int(rows), is_integer=is_integer)
     if distinct < present:
         name = engine.text(sql.column(id_column))

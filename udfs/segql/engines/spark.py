@@ -68,7 +68,6 @@ class SparkEngine(Engine):
         self._coreset = coreset
         self._near = DuckDBEngine(duckdb.connect())
         self._near.statements = self.statements
-        #: Rows of the relation, as far as they are known.
         self._rows: int | None = None
 
     @property
@@ -215,6 +214,10 @@ class SparkEngine(Engine):
     def _name(purpose: str) -> exp.Table:
         return exp.to_table(f"{sql.SCRATCH}{purpose}_{uuid.uuid4().hex[:12]}")
 
+    def expect(self, rows: int) -> None:
+        """Choose the form of the sums."""
+        self._rows = rows
+
     # -- in Spark's words --------------------------------------------------------------------
 
     def hash_unit(self, column: exp.Expr, seed: int) -> exp.Expr:
@@ -250,16 +253,12 @@ class SparkEngine(Engine):
         return exp.Add(this=exp.Mul(this=upper, expression=unit), expression=low)
 
     def checksum(self, columns: Sequence[exp.Expr]) -> exp.Expr:
-        """Sum of the hashes of the rows, cut to 62 bits."""
+        """Exclusive or of the hashes: ids are unique, so that no two rows undo each other."""
         hashed = exp.Anonymous(this="xxhash64", expressions=[item.copy() for item in columns])
-        shift = [hashed, sql.integer(2)]
-        cut = exp.Anonymous(this="shiftright", expressions=shift)
-        wide = exp.Cast(this=cut, to=exp.DataType.build("decimal(38, 0)"))
-        return exp.Sum(this=wide)
+        return exp.Anonymous(this="bit_xor", expressions=[hashed])
 
     def count_distinct(self, table: exp.Table, column: str, rows: int, *, is_integer: bool) -> int:
         """Count by shuffling the values: what is most of the network traffic of a fit."""
-        self._rows = rows
         name = self.text(sql.column(column))
         return int(self.rows(f"select count(distinct {name}) from {self.text(table)}")[0][0])
 
