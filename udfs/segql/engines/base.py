@@ -91,6 +91,7 @@ class Engine(ABC):
     def bring(self, query: exp.Query, purpose: str) -> exp.Table:
         """Store the rows of a query, a bounded sample, in :attr:`near`."""
 
+    @abstractmethod
     def expect(self, rows: int) -> None:
         """Hear how many rows there are, before anything is summed over them."""
 
