@@ -34,7 +34,7 @@ def main() -> None:
     folder = prepared(options.folder, int(options.rows))
     spark = session(options.master, options.folder)
     spark.read.parquet(str(folder)).createOrReplaceTempView("customers")
-    spark.sql("select * from customers limit 20000").write.mode("overwrite").parquet(
+    spark.sql("select * from customers limit 200000").write.mode("overwrite").parquet(
         str(options.folder / "few")
     )
     spark.read.parquet(str(options.folder / "few")).createOrReplaceTempView("few")

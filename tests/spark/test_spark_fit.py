@@ -200,7 +200,8 @@ def test_brackets_and_the_thinned_rows_of_large_tables(
 ) -> None:
     monkeypatch.setattr("segql.quantiles.FETCH", 2000)
     monkeypatch.setattr("segql.quantiles.SAMPLE", 4000)
-    monkeypatch.setattr("segql.coreset.THINNED_FROM", 10_000)
+    monkeypatch.setattr("segql.engines.spark.SparkEngine.thinned_from", 10_000)
+    monkeypatch.setattr("segql.engines.duckdb.DuckDBEngine.thinned_from", 10_000)
     query = f"select * from {table} where customer_id < 20000"
     options: dict[str, Any] = {
         "id": "customer_id", "k": 3, "features": {"recency": {"scale": "robust"}, "monetary": {}},

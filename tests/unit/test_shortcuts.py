@@ -134,7 +134,7 @@ def test_thinned_polishing_ends_where_all_rows_do(
     con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch, k: int
 ) -> None:
     monkeypatch.setattr(coreset, "SIZE", 2_000)
-    monkeypatch.setattr(coreset, "THINNED_FROM", 10_000)
+    monkeypatch.setattr(DuckDBEngine, "thinned_from", 10_000)
     points = blobs(4, 40_000, 3, 5)
     fits = []
     for order, threads in (

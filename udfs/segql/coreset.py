@@ -18,8 +18,8 @@ from segql.space import Space
 
 #: Expected rows of a coreset; a table with no more rows is its own coreset.
 SIZE = 60_000
-#: Tables of at least this many rows are polished on this share of them first.
-THINNED_FROM, THINNED_SHARE = 500_000, 1 / 8
+#: Tables from ``engine.thinned_from`` rows on are polished on this share of them first.
+THINNED_SHARE = 1 / 8
 
 
 @dataclass(frozen=True)

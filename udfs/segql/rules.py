@@ -184,17 +184,16 @@ def _sample(
 
     A filter by segment in SQL would be pushed through the layers and compute them twice.
     """
-    query = (
-        exp.select(
-            *(sql.alias(_value(feature), f"v{i}") for i, feature in enumerate(features)),
-            sql.alias(sql.scratch("segment"), "segment"),
-            sql.alias(sql.scratch("unit"), "unit"),
-        )
-        .from_(rows)
-        .order_by(sql.column("unit"))
-    )
-    result = engine.columns_of(query)
-    told = np.ma.filled(np.ma.asarray(result["segment"]), 0).astype(np.intp)
+    query = exp.select(
+        *(sql.alias(_value(feature), f"v{i}") for i, feature in enumerate(features)),
+        sql.alias(sql.scratch("segment"), "segment"),
+        sql.alias(sql.scratch("unit"), "unit"),
+    ).from_(rows)
+    fetched = engine.columns_of(query)
+    # Sorted here: a cluster sorts by shuffling, and samples the rows once more for it.
+    order = np.argsort(fetched["unit"], kind="stable")
+    result = {name: np.ma.asarray(values)[order] for name, values in fetched.items()}
+    told = np.ma.filled(result["segment"], 0).astype(np.intp)
     kept, weights = np.zeros(len(told), dtype=bool), np.ones(len(told))
     for number in np.unique(told):
         members = np.flatnonzero(told == number)
@@ -203,7 +202,7 @@ def _sample(
     columns = []
     for i, feature in enumerate(features):
         kind, missing = (float, np.nan) if _is_number(feature) else (object, None)
-        column = np.ma.filled(np.ma.asarray(result[f"v{i}"]).astype(kind), missing)
+        column = np.ma.filled(result[f"v{i}"].astype(kind), missing)
         columns.append(column[kept])
     return columns, told[kept], weights[kept]
 

@@ -139,24 +139,37 @@ class Statistics:
     # -- profiles ----------------------------------------------------------------------------
 
     def _profile(self, requests: list[ProfileOf]) -> None:
-        known = self._ranges([request.raw for request in requests if request.raw is not None])
+        known = self._complete([request.raw for request in requests if request.raw is not None])
         plain = [request for request in requests if request.raw in known]
-        if plain:
-            # All stored values are usable: the engine keeps their range, only counts are left.
-            stored = [request.raw for request in plain if request.raw is not None]
-            for request, raw in zip(plain, stored, strict=True):
-                self._stored[self._text(request.expression)] = sql.double(raw.copy())
-            answers = self._counted(stored, [known[raw] for raw in stored])
-            self._answers |= {self._key(r): a for r, a in zip(plain, answers, strict=True)}
+        for request in plain:
+            # All stored values are usable: the column says the same as the expression.
+            assert request.raw is not None
+            self._stored[self._text(request.expression)] = sql.double(request.raw.copy())
+            self._answers[self._key(request)] = known[request.raw]
         others = [request for request in requests if request not in plain]
         if others:
             answers = self._counted([request.expression for request in others], None)
             self._answers |= {self._key(r): a for r, a in zip(others, answers, strict=True)}
 
-    def _ranges(self, raws: Sequence[exp.Expr]) -> dict[exp.Expr, tuple[float, float]]:
-        """Ranges of stored columns without NaN, infinity or a value beyond the limit."""
+    def _complete(self, raws: Sequence[exp.Expr]) -> dict[exp.Expr, Profile]:
+        """Profiles of stored columns without NaN, infinity or a value beyond the limit."""
         if not raws:
             return {}
+        if not self.engine.keeps_ranges:
+            profiles = self._counted([sql.double(raw.copy()) for raw in raws], None)
+            return {
+                raw: profile
+                for raw, profile in zip(raws, profiles, strict=True)
+                if profile.count
+                and abs(profile.minimum) <= sql.LARGEST
+                and abs(profile.maximum) <= sql.LARGEST
+            }
+        known = self._ranges(raws)
+        profiles = self._counted(list(known), list(known.values())) if known else []
+        return dict(zip(known, profiles, strict=True))
+
+    def _ranges(self, raws: Sequence[exp.Expr]) -> dict[exp.Expr, tuple[float, float]]:
+        """Ranges of stored columns without NaN, infinity or a value beyond the limit."""
         ends = [kind(this=raw.copy()) for raw in raws for kind in (exp.Min, exp.Max)]
         row = self.engine.rows(exp.select(*ends).from_(self.source.copy()))[0]
         return {

@@ -24,6 +24,11 @@ class Engine(ABC):
 
     #: What sqlglot calls the engine's SQL.
     dialect: ClassVar[str]
+    #: Whether the smallest and largest value of a stored column cost no pass.
+    keeps_ranges: ClassVar[bool]
+    #: Rows from which a pass takes so much longer than a query of its kind on none that a few
+    #: passes over an eighth of them are worth one less over all.
+    thinned_from: ClassVar[int]
     #: The algorithms that can be fitted on it.
     algorithms: ClassVar[tuple[str, ...]]
     #: Every statement that was run, in order.

@@ -38,6 +38,8 @@ class DuckDBEngine(Engine):
     """
 
     dialect = "duckdb"
+    keeps_ranges = True
+    thinned_from = 500_000
     algorithms = ("kmeans", "hierarchical", "dbscan", "hdbscan")
 
     def __init__(self, connection: duckdb.DuckDBPyConnection) -> None:

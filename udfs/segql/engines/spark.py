@@ -60,6 +60,8 @@ class SparkEngine(Engine):
     """
 
     dialect = "spark"
+    keeps_ranges = False
+    thinned_from = 50_000_000
     algorithms = ("kmeans",)
 
     def __init__(self, session: SparkSession, coreset: pa.Table | None = None) -> None:
@@ -180,10 +182,11 @@ class SparkEngine(Engine):
     def store(self, query: exp.Query, purpose: str) -> exp.Table:
         """Cache the rows of a query under a name: in the executors' memory, the rest on disk.
 
+        The first query that reads them fills the cache.
         What a lost executor held is computed again from the rows it came from.
         """
         name = self._name(purpose)
-        self.rows(f"cache table {self.text(name)} as {self.text(query)}")
+        self.rows(f"cache lazy table {self.text(name)} as {self.text(query)}")
         return name
 
     def drop(self, table: exp.Table) -> None:
@@ -258,9 +261,20 @@ class SparkEngine(Engine):
         return exp.Anonymous(this="bit_xor", expressions=[hashed])
 
     def count_distinct(self, table: exp.Table, column: str, rows: int, *, is_integer: bool) -> int:
-        """Count by shuffling the values: what is most of the network traffic of a fit."""
-        name = self.text(sql.column(column))
-        return int(self.rows(f"select count(distinct {name}) from {self.text(table)}")[0][0])
+        """Whole numbers by a bit each, 64 to a group; others by shuffling the values.
+
+        The groups are made where the rows are: of ids that lie close together a sixty-fourth
+        moves over the network. Of text all do, which is most of what a fit sends.
+        """
+        name, target = self.text(sql.column(column)), self.text(table)
+        if not is_integer:
+            return int(self.rows(f"select count(distinct {name}) from {target}")[0][0])
+        word = "bit_or(shiftleft(1L, cast(id & 63 as int))) as word"
+        groups = (
+            f"select {word} from (select cast({name} as bigint) as id from {target}) "
+            "group by shiftright(id, 6)"
+        )
+        return int(self.rows(f"select sum(bit_count(word)) from ({groups})")[0][0])
 
     def sample_quantiles(self, column: str, probabilities: Sequence[float]) -> str:
         """Approximate ones: they are only brackets, whose counts are exact."""

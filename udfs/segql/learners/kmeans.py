@@ -38,7 +38,7 @@ def learn(training: Training) -> Learned:
     training.report("polishing")
     centroids = np.array(result["centroids"])
     anchor = None if training.coreset.exact else points
-    if data.rows >= coreset.THINNED_FROM:
+    if data.rows >= engine.thinned_from:
         thinned = coreset.thin(engine, data.source, training.recipe, data.hashable, request.seed)
         fewer = Problem(points.x, points.w * coreset.THINNED_SHARE)
         try:
