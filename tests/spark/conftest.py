@@ -69,7 +69,7 @@ def customers(tmp_path_factory: pytest.TempPathFactory) -> str:
             "recency": pa.array(recency, from_pandas=True),
             "monetary": np.exp(points[:, 1] / 2),
             "it's a `count`": np.round(points[:, 2] * 10).astype(np.int32),
-            "channel": np.array(["web", "o'shop", "back\\slash", None])[group % 4],
+            "channel": np.array(["web", "o'shop ${env:HOME}", "back\\slash", None])[group % 4],
         }
     )
     folder = tmp_path_factory.mktemp("customers")

@@ -27,6 +27,8 @@ from segql.errors import SegqlError
 if TYPE_CHECKING:
     from pyspark.sql import DataFrame, SparkSession
 
+#: The first PySpark whose DataFrames are fetched as Arrow.
+OLDEST = 4
 #: Where a whole number of 62 bits is cut, so that the sums of both parts are whole numbers of 64:
 #: of up to 2^31 rows. Spark's decimals hold any sum, at several times the cost.
 CUT, CUT_ROWS = 31, 2**31
@@ -37,6 +39,8 @@ TYPES = {
 }  # fmt: skip
 #: A name that is looked up in vain is logged as an error: what reads as a query is none.
 QUERY = re.compile(r"\(|(select|with|from|values|table)\s", re.IGNORECASE)
+#: What the JVM says of a session that was stopped, somewhere in a page.
+STOPPED = "Cannot call methods on a stopped SparkContext"
 #: What an error says when the session itself has died, and when the cluster gave the job up.
 DEAD = re.compile(
     r"stopped SparkContext|SparkContext was shut down|UNAVAILABLE|Connection refused|"
@@ -65,6 +69,10 @@ class SparkEngine(Engine):
     algorithms = ("kmeans",)
 
     def __init__(self, session: SparkSession, coreset: pa.Table | None = None) -> None:
+        from pyspark import __version__ as version
+
+        if int(version.split(".")[0]) < OLDEST:
+            raise SegqlError(f"PySpark is {version}; accepted: {OLDEST}.0 or later")
         self.session = session
         self.statements: list[str] = []
         self._coreset = coreset
@@ -76,6 +84,10 @@ class SparkEngine(Engine):
     def near(self) -> DuckDBEngine:
         """A DuckDB in the driver's memory."""
         return self._near
+
+    def text(self, expression: exp.Expr) -> str:
+        """Print an expression; a category called ``${…}`` is no reference to a setting."""
+        return super().text(expression).replace("${", "\\u0024{")
 
     # -- running SQL -------------------------------------------------------------------------
 
@@ -344,10 +356,14 @@ def _dead(said: str) -> SegqlError:
 
 
 def _said(error: BaseException) -> str:
-    """First line of an error, or that of the error that the JVM gave as its cause."""
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    """First line of an error; that of its root where the JVM has only told where it was."""
+    text = str(error)
+    if STOPPED in text:
+        return STOPPED
+    lines = [line.strip(": ").strip() for line in text.splitlines() if line.strip(": ")]
     if not lines:
         return type(error).__name__
+    roots = [line.removeprefix("Caused by: ") for line in lines if line.startswith("Caused by: ")]
     if lines[0].startswith("An error occurred while calling"):
-        lines = lines[1:] or lines
+        lines = roots[-1:] or lines[1:] or lines
     return lines[0][:300]
