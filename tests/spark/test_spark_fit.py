@@ -327,6 +327,33 @@ def test_bad_input_is_refused_in_one_line(
     assert "too bad" in refused(spark, failing, features=["monetary", "e"])
 
 
+PAGE = """An error occurred while calling o26.sql.
+: org.apache.spark.SparkException: [INTERNAL_ERROR] Executed command failed.
+\tat org.apache.spark.SparkException$.internalError(SparkException.scala:119)
+Caused by: java.lang.NullPointerException: Cannot invoke "x" because the return value of
+"org.apache.spark.SparkContext.dagScheduler()" is null"""
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        PAGE.replace("of\n", "of "), "[Errno 111] Connection refused", "[NO_ACTIVE_SESSION] No",
+        "Cannot call methods on a stopped SparkContext.\nThis stopped one was created at:\n",
+    ],
+    ids=["null", "refused", "none", "stopped"],
+)  # fmt: skip
+def test_a_session_that_has_died(said: str) -> None:
+    from segql.engines.spark import SparkEngine
+
+    class Dead:
+        def sql(self, text: str) -> None:
+            raise RuntimeError(said)
+
+    with pytest.raises(segql.SegqlError, match="session cannot be used any more") as caught:
+        fitted(SparkEngine(Dead()), request("customers"))  # type: ignore[arg-type]
+    assert "\n" not in str(caught.value)
+
+
 def test_java_that_is_missing_or_nobody_at_the_address(monkeypatch: pytest.MonkeyPatch) -> None:
     from segql.engines.spark_session import spark_session
 
