@@ -361,5 +361,8 @@ def test_java_that_is_missing_or_nobody_at_the_address(monkeypatch: pytest.Monke
     with pytest.raises(segql.SegqlError, match="Spark needs Java 17 or later") as caught:
         spark_session("local[1]")
     assert "\n" not in str(caught.value)
+    for address in ("sc://localhost:1", "spark://localhost:1"):
+        with pytest.raises(segql.SegqlError, match="cannot be reached at"):
+            spark_session(address)
     with pytest.raises(segql.SegqlError, match="Spark address got None"):
         spark_session(None)  # type: ignore[arg-type]

@@ -45,7 +45,8 @@ STOPPED = "Cannot call methods on a stopped SparkContext"
 DEAD = re.compile(
     r"stopped SparkContext|SparkContext was shut down|UNAVAILABLE|Connection refused|"
     r"Answer from Java side is empty|Error while sending or receiving|NO_ACTIVE_SESSION|"
-    r"SparkContext\.\w+\(\)\" is null|INVALID_HANDLE|session.{0,40}closed|NoneType' object has no attribute|"
+    r"SparkContext\.\w+\(\)\" is null|INVALID_HANDLE|session.{0,40}closed|"
+    r"NoneType' object has no attribute|"
     r"while trying to connect to the Java server",
     re.IGNORECASE,
 )

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +17,8 @@ if TYPE_CHECKING:
 
 #: The oldest Java that Spark 4 runs on.
 JAVA = 17
+#: Where Spark listens when the address does not say, and how many seconds it may take to answer.
+PORTS, WAIT = {"sc": 15002, "spark": 7077}, 10.0
 
 
 def spark_session(address: str, name: str = "segql") -> SparkSession:
@@ -43,6 +47,7 @@ def spark_session(address: str, name: str = "segql") -> SparkSession:
         raise SegqlError(
             f"Spark address got {address!r}; accepted: sc://host:port, spark://host:port, local[2]"
         )
+    _check_answer(address)
     builder = SparkSession.builder.appName(name)
     try:
         if address.startswith("sc://"):
@@ -56,6 +61,18 @@ def spark_session(address: str, name: str = "segql") -> SparkSession:
     except Exception as error:
         said = next((line for line in str(error).splitlines() if line.strip()), repr(error))
         raise SegqlError(f"Spark cannot be reached at {address!r}: {said[:200]}") from error
+
+
+def _check_answer(address: str) -> None:
+    """Ask whether somebody listens: Spark itself would try again for minutes."""
+    found = re.match(r"(sc|spark)://([^:/;,]+)(?::(\d+))?(?=$|[/;])", address)
+    if found is None:
+        return
+    port = int(found[3] or PORTS[found[1]])
+    try:
+        socket.create_connection((found[2], port), timeout=WAIT).close()
+    except (OSError, OverflowError) as error:
+        raise SegqlError(f"Spark cannot be reached at {address!r}: {error}") from error
 
 
 def check_java() -> None:
