@@ -12,7 +12,7 @@ from sqlglot import exp
 from segql import sql
 from segql.errors import SegqlError
 from segql.exporting.dialects import Dialect
-from segql.exporting.portable import fenced, portable, portable_scorer
+from segql.exporting.portable import portable, portable_scorer
 from segql.exporting.stages import Stage, in_lambdas, in_select, renamed, stages_of
 from segql.expressions import unqualified
 from segql.features import SOURCE, CategoryFeature
@@ -139,17 +139,14 @@ def _duckdb(function: Function) -> list[str]:
     return [f"CREATE OR REPLACE MACRO {function.name}({arguments}) AS (\n{body}\n)"]
 
 
-def _selected(function: Function) -> str:
-    query = unqualified(in_select(function.stages()))
-    assert isinstance(query, exp.Select)
-    return function.printed(fenced(query, function.dialect))
-
-
 def _postgres(function: Function) -> list[str]:
-    body = _selected(function)
+    # An SQL function is inlined only without a sub-query, and then each score is computed for
+    # each comparison; with one it is planned for each row. Variables are faster than both.
+    lines, result = _variables(function, _bare)
+    body = "\n".join(["DECLARE", *lines, "BEGIN", result, "END"])
     return [
         f"CREATE OR REPLACE FUNCTION {function.name}({function.signature()})\n"
-        f"RETURNS INTEGER LANGUAGE SQL IMMUTABLE PARALLEL SAFE AS {_dollars(body)}"
+        f"RETURNS INTEGER LANGUAGE plpgsql IMMUTABLE PARALLEL SAFE AS {_dollars(body)}"
     ]
 
 
@@ -162,7 +159,7 @@ def _spark(function: Function) -> list[str]:
 
 
 def _bigquery(function: Function) -> list[str]:
-    body = _selected(function)
+    body = function.printed(unqualified(in_select(function.stages())))
     return [
         f"CREATE OR REPLACE FUNCTION {function.name}({function.signature()})\n"
         f"RETURNS INT64 AS ((\n{body}\n))"
@@ -196,23 +193,27 @@ def _clickhouse(function: Function) -> list[str]:
     return [f"CREATE OR REPLACE FUNCTION {function.name} AS ({arguments}) ->\n{body}"]
 
 
-def _block(function: Function, name_of: Callable[[exp.Column], exp.Expr | None]) -> str:
-    """Statements that set a variable for each name of each stage, and return the last."""
+def _variables(
+    function: Function, name_of: Callable[[exp.Column], exp.Expr | None]
+) -> tuple[list[str], str]:
+    """Declarations of a variable for each name of each stage, and what returns the segment."""
     *stages, ((_, result), *_) = function.stages()
     lines: list[str] = []
     for stage in stages:
         for name, value in stage:
             variable = sql.text(renamed(sql.column(name), name_of), function.dialect.name)
-            given = f"{function.dialect.double} {DEFAULT[function.dialect.name]}"
-            lines.append(
-                f"DECLARE {variable} {given} {function.printed(renamed(value, name_of))};"
-            )
-    lines.append(f"RETURN {function.printed(renamed(result, name_of))};")
-    return "BEGIN\n" + "\n".join(lines) + "\nEND"
+            given = f"{function.dialect.double} {IS[function.dialect.name]}"
+            lines.append(f"{variable} {given} {function.printed(renamed(value, name_of))};")
+    return lines, f"RETURN {function.printed(renamed(result, name_of))};"
+
+
+def _block(function: Function, name_of: Callable[[exp.Column], exp.Expr | None]) -> str:
+    lines, result = _variables(function, name_of)
+    return "\n".join(["BEGIN", *(f"DECLARE {line}" for line in lines), result, "END"])
 
 
 #: What stands between a variable's type and its value.
-DEFAULT = {"trino": "DEFAULT", "mysql": "DEFAULT", "tsql": "="}
+IS = {"postgres": ":=", "trino": "DEFAULT", "mysql": "DEFAULT", "tsql": "="}
 
 
 def _bare(column: exp.Column) -> exp.Expr | None:

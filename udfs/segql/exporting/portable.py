@@ -49,6 +49,9 @@ def portable(expression: exp.Expr, dialect: Dialect) -> exp.Expr:
             return _compared_with_bit(node)
         if isinstance(node, exp.Literal) and dialect.cast_literals:
             return _cast_literal(node)
+        if dialect.name == "tsql" and isinstance(node, exp.Cast) and node.is_type("text"):
+            # Its VARCHAR holds one code page only.
+            return exp.cast(node.this.copy(), "NVARCHAR(MAX)", dialect="tsql")
         return node
 
     result = _rewrite(expression, rewritten)
@@ -123,7 +126,9 @@ def _bounded_power(node: exp.Pow) -> exp.Expr:
     power = node.expression
     if not isinstance(power, exp.Neg):
         return node
-    digits = DEEPEST / float(power.this.this)
+    literal = power.find(exp.Literal)
+    assert literal is not None
+    digits = DEEPEST / float(literal.this)
     if digits >= DEEPEST:
         return node
     most = sql.number(float(10.0**digits))
@@ -155,7 +160,8 @@ def _filled(template: str, value: exp.Expr, dialect: Dialect) -> exp.Expr:
 
 
 def _compared_with_bit(node: exp.If | exp.Not) -> exp.Expr:
-    if not isinstance(node.this, exp.Column):
+    # A variable is a column that has been renamed.
+    if not isinstance(node.this, exp.Column | exp.Var):
         return node
     if isinstance(node, exp.Not):
         return sql.compare(exp.EQ, node.this.copy(), sql.integer(0))
