@@ -16,8 +16,8 @@ from support import load_frame, registry_picture, shop_frame
 from typer.testing import CliRunner
 
 import segql
-from segql.exporting.dialects import DIALECTS
 from segql.cli import app
+from segql.exporting.dialects import DIALECTS
 
 CONFIG = {"storage_compatibility_version": "v1.4.0"}
 SECRET = "SECRET-CUSTOMER-4711"
@@ -87,12 +87,18 @@ FIT = ("fit", "m", "t", "--id", "customer_id")
         (("models", "nope"), "unknown model 'nope' (accepted: m)"),
         (("use-version", "m", "9"), "model 'm': unknown version '9' (accepted: 1, 2)"),
         (("use-version", "m", "0"), "version got 0; accepted: a whole number of at least 1"),
-        (("export", "m", "--dialect", "nope"), "unknown dialect 'nope' (accepted: duckdb, postgres, "),
+        (
+            ("export", "m", "--dialect", "nope"),
+            "unknown dialect 'nope' (accepted: duckdb, postgres, ",
+        ),
         (
             ("export", "m", "--dialect", "BigQuery"),
             "unknown dialect 'BigQuery'; did you mean 'bigq",
         ),
-        (("export", "m", "--form", "x"), "unknown form 'x' (accepted: query, expression, function, ru"),
+        (
+            ("export", "m", "--form", "x"),
+            "unknown form 'x' (accepted: query, expression, function, ru",
+        ),
         (("drop", "nope"), "unknown model 'nope' (accepted: m)"),
         (("drop", "m", "--version", "9"), "model 'm': unknown version '9' (accepted: 1, 2)"),
         (("drop", "m", "--version", "2", "--yes"), "version 2 is the current one of model 'm'"),

@@ -16,8 +16,7 @@ from segql.clusterers.k_distance import Curve
 from segql.clusterers.linkage import Tree
 from segql.distribution import Bin
 from segql.errors import SegqlError
-from segql.expressions import unqualified
-from segql.features import SOURCE, CategoryFeature, NumberFeature
+from segql.features import CategoryFeature, NumberFeature
 from segql.kept import Kept, kept_from_state
 from segql.recipe import Recipe
 from segql.sample_map import SampleMap

@@ -5,31 +5,67 @@ sqlglot prints a function that a dialect does not know as it is, without a word.
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import sqlglot
 from sqlglot import exp
 from sqlglot.dialects.dialect import Dialect as Grammar
 from sqlglot.errors import SqlglotError
-from sqlglot.tokens import TokenType
 
 from segql.errors import SegqlError
 from segql.exporting.dialects import Dialect
 
 #: Words before a parenthesis that call nothing: grammar, and types with a length.
 WORDS = frozenset(
-    "ALL AND ANY AS BETWEEN BY CASE CAST DISTINCT ELSE END EXISTS FROM IN IS JOIN LIKE NOT ON OR "
-    "RETURN SELECT THEN UNION USING VALUES WHEN WHERE NULLABLE NVARCHAR VARBINARY VARCHAR "
-    "DECIMAL NUMERIC CHAR BINARY".split()
+    [
+        "ALL",
+        "AND",
+        "ANY",
+        "AS",
+        "BETWEEN",
+        "BY",
+        "CASE",
+        "CAST",
+        "DISTINCT",
+        "ELSE",
+        "END",
+        "EXISTS",
+        "FROM",
+        "IN",
+        "IS",
+        "JOIN",
+        "LIKE",
+        "NOT",
+        "ON",
+        "OR",
+        "RETURN",
+        "SELECT",
+        "THEN",
+        "UNION",
+        "USING",
+        "VALUES",
+        "WHEN",
+        "WHERE",
+        "NULLABLE",
+        "NVARCHAR",
+        "VARBINARY",
+        "VARCHAR",
+        "DECIMAL",
+        "NUMERIC",
+        "CHAR",
+        "BINARY",
+    ]
 )
 
 
 def called(text: str, dialect: Dialect) -> set[str]:
     """Names of the functions that a text calls, in capitals."""
     tokens = Grammar.get_or_raise(dialect.name).tokenize(text)
-    quoted = (TokenType.IDENTIFIER, TokenType.STRING, TokenType.NATIONAL_STRING)
+    quoted = ("IDENTIFIER", "STRING", "NATIONAL_STRING")
     names = {
         token.text.upper()
-        for token, following in zip(tokens, tokens[1:], strict=False)
-        if following.token_type == TokenType.L_PAREN and token.token_type not in quoted
+        for token, following in pairwise(tokens)
+        if following.token_type.name == "L_PAREN" and token.token_type.name not in quoted
     }
     return {name for name in names if name.isidentifier()} - WORDS
 

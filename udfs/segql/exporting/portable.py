@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 NOTHING = 1e-120
 #: Decimal exponent that a power may reach where underflow fails.
 DEEPEST = 300
+#: Arguments of one call; SQLite takes 127.
+MOST = 100
 
 
 def portable_scorer(model: Model, dialect: Dialect) -> Scorer:
@@ -39,20 +41,9 @@ def portable(expression: exp.Expr, dialect: Dialect) -> exp.Expr:
         return expression
 
     def rewritten(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Least):
-            return exp.Anonymous(this=dialect.least, expressions=[node.this, *node.expressions])
-        if isinstance(node, exp.EQ | exp.In) and dialect.exact is not None:
-            return _compared_exactly(node, dialect)
-        if isinstance(node, exp.Pow) and dialect.underflow_fails:
-            return _bounded_power(node)
-        if not dialect.has_truth_values and isinstance(node, exp.If | exp.Not):
-            return _compared_with_bit(node)
-        if isinstance(node, exp.Literal) and dialect.cast_literals:
-            return _cast_literal(node)
-        if dialect.name == "tsql" and isinstance(node, exp.Cast) and node.is_type("text"):
-            # Its VARCHAR holds one code page only.
-            return exp.cast(node.this.copy(), "NVARCHAR(MAX)", dialect="tsql")
-        return node
+        if isinstance(node, exp.Least | exp.Pow | exp.Literal):
+            return _arithmetic(node, dialect)
+        return _condition(node, dialect)
 
     result = _rewrite(expression, rewritten)
     if dialect.name == "tsql":
@@ -68,9 +59,30 @@ def _rewrite(expression: exp.Expr, rewritten: Callable[[exp.Expr], exp.Expr]) ->
         new = rewritten(node)
         if new is not node:
             node.replace(new)
-    result = root.this
+    result: exp.Expr = root.this
     result.pop()
     return result
+
+
+def _arithmetic(node: exp.Expr, dialect: Dialect) -> exp.Expr:
+    if isinstance(node, exp.Least):
+        return _least([node.this, *node.expressions], dialect.least)
+    if isinstance(node, exp.Pow) and dialect.underflow_fails:
+        return _bounded_power(node)
+    if isinstance(node, exp.Literal) and dialect.cast_literals:
+        return _cast_literal(node)
+    return node
+
+
+def _condition(node: exp.Expr, dialect: Dialect) -> exp.Expr:
+    if isinstance(node, exp.EQ | exp.In) and dialect.exact is not None:
+        return _compared_exactly(node, dialect)
+    if isinstance(node, exp.If | exp.Not) and not dialect.has_truth_values:
+        return _compared_with_bit(node)
+    if isinstance(node, exp.Cast) and dialect.name == "tsql" and node.is_type("text"):
+        # Its VARCHAR holds one code page only.
+        return exp.cast(node.this.copy(), "NVARCHAR(MAX)", dialect="tsql")
+    return node
 
 
 def fenced(query: exp.Query, dialect: Dialect) -> exp.Query:
@@ -104,6 +116,16 @@ def _is_double(base: exp.Expr) -> bool:
         return False
     results = [branch.args["true"] for branch in base.args["ifs"]]
     return any(cast.is_type("double") for result in results for cast in result.find_all(exp.Cast))
+
+
+def _least(terms: list[exp.Expr], name: str) -> exp.Expr:
+    """Smallest of the terms, by parts: some engines take few arguments."""
+    while len(terms) > MOST:
+        parts = [terms[start : start + MOST] for start in range(0, len(terms), MOST)]
+        terms = [_least(part, name) for part in parts]
+    if len(terms) == 1:
+        return terms[0]
+    return exp.Anonymous(this=name, expressions=terms)
 
 
 def _without_traces(axis: Dimension) -> exp.Expr:

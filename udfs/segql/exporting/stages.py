@@ -46,7 +46,8 @@ def in_select(stages: list[Stage]) -> exp.Select:
 def in_lambdas(stages: list[Stage]) -> exp.Expr:
     """ClickHouse's arrayMap over arrays of one element: each stage names the arguments."""
     (name, result), *others = stages[-1]
-    assert name == SEGMENT and not others
+    assert name == SEGMENT
+    assert not others
     body = result.copy()
     for stage in reversed(stages[:-1]):
         names: list[exp.Expr] = [exp.to_identifier(name, quoted=True) for name, _ in stage]

@@ -77,8 +77,8 @@ def _refuse_cells(model: Model, dialect: Dialect, form: str) -> None:
     if dialect.name != "duckdb":
         raise SegqlError(
             f"model {model.name!r} is not possible in {dialect.name} because it is scored by a "
-            "join with its cells, which are a table of lists in DuckDB; use form 'rules' there, or "
-            "score in duckdb"
+            "join with its cells, which are a table of lists in DuckDB; use form 'rules', or score "
+            "in duckdb"
         )
     if form == "expression":
         raise SegqlError(
