@@ -58,9 +58,10 @@ report: $(STAMP)
 	@test -e "$${SEGQL_DATABASE:-warehouse.duckdb}" || $(MAKE) --no-print-directory demo
 	@$(BIN)/segql report --to report.html
 
-## docs: write the SQL reference from the functions themselves
+## docs: write the SQL reference from the functions, the page of engines from the export
 docs: $(STAMP)
 	$(BIN)/python docs/build_reference.py
+	$(BIN)/python docs/build_engines.py
 
 ## bench: compare with the peers on the same rows (ROWS=1000000, RUNS=3)
 ROWS ?= 1000000
