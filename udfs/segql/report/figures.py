@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from html import escape
 from textwrap import wrap
 from typing import Any
 
@@ -39,7 +40,7 @@ def places(names: Sequence[str], **options: Any) -> dict[str, Any]:
 
 def across(names: Sequence[str], **options: Any) -> dict[str, Any]:
     """An axis of names from left to right, in lines as far as columns are narrow."""
-    wrapped = ["<br>".join(wrap(name, 13, max_lines=3, placeholder="…")) for name in names]
+    wrapped = ["\n".join(wrap(name, 13, max_lines=3, placeholder="…")) for name in names]
     return places(names, **options) | {
         "range": [-0.5, len(names) - 0.5], "ticktext": wrapped, "autotickangles": [0, -60, -90],
     }  # fmt: skip
@@ -48,6 +49,11 @@ def across(names: Sequence[str], **options: Any) -> dict[str, Any]:
 def cut(name: str, most: int = 30) -> str:
     """Shorten a name for an axis; the table has the whole."""
     return name if len(name) <= most else name[: most - 1] + "…"
+
+
+def extra(name: str) -> str:
+    """End of a hover's template: the name beside the box. Templates alone may bear markup."""
+    return f"<extra>{escape(name, quote=False)}</extra>"
 
 
 def height(rows: int, around: int = AROUND) -> int:
@@ -87,7 +93,7 @@ def bars(
             "y": list(range(len(names))), "marker": {"color": colours}, "cliponaxis": False,
             "customdata": [[item, shown(value, style)]
                            for item, value in zip(names, values, strict=True)],
-            "hovertemplate": "%{customdata[0]}: %{customdata[1]}<extra>" + name + "</extra>",
+            "hovertemplate": "%{customdata[0]}: %{customdata[1]}" + extra(name),
         }  # fmt: skip
         if texts:
             longest = max((abs(value) for value in values if value is not None), default=0.0)

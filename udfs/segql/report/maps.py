@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from segql.report.contents import Absent, Chart, Column, Figure, Part, Row, Sheet, Table, shown
-from segql.report.figures import SYMBOLS, axis, heatmap
+from segql.report.figures import SYMBOLS, axis, extra, heatmap
 from segql.report.reading import Shop
 from segql.report.statements import GRID, OVERLAP
 
@@ -83,7 +83,7 @@ def flat(shop: Shop, points: Sequence[Row], axes: Sequence[Row]) -> Chart:
                 "y": [round(row["y"] or 0.0, 3) for row in rows],
                 "marker": {"symbol": SYMBOLS[place % len(SYMBOLS)], "size": 6, "opacity": 0.75,
                            "color": shop.colour(key)},
-                "hovertemplate": "<extra>" + shop.name(key) + "</extra>",
+                "hovertemplate": extra(shop.name(key)),
             }
             for place, (key, rows) in enumerate(_groups(shop, points))
         ],
@@ -115,7 +115,7 @@ def deep(shop: Shop, points: Sequence[Row], axes: Sequence[Row]) -> Chart | Abse
             "type": "scatter3d", "mode": "markers", "name": shop.name(key),
             **{name: [round(row[name], 3) for row in rows] for name in "xyz"},
             "marker": {"size": 3, "opacity": 0.8, "color": shop.colour(key)},
-            "hovertemplate": "<extra>" + shop.name(key) + "</extra>",
+            "hovertemplate": extra(shop.name(key)),
         }
         for key, rows in _groups(shop, points)
     ]  # fmt: skip

@@ -103,8 +103,9 @@
   button.addEventListener("click", function () { show(root.dataset.theme === "dark" ? "light" : "dark"); });
   prefers.addEventListener("change", function () { show(prefers.matches ? "dark" : "light"); });
   var before = null;
-  window.addEventListener("beforeprint", function () { before = root.dataset.theme; show("light"); });
-  window.addEventListener("afterprint", function () { if (before) { show(before); } });
+  /* Drawn again only where it must be: bands of a flow would fade in while the page is printed. */
+  window.addEventListener("beforeprint", function () { if (root.dataset.theme === "dark") { before = "dark"; show("light"); } });
+  window.addEventListener("afterprint", function () { if (before) { show(before); before = null; } });
   var wanted = /^#only=(.+)$/.exec(window.location.hash);
   if (wanted) {
     document.body.classList.add("only");

@@ -12,6 +12,7 @@ from segql.report.figures import (
     axis,
     bars,
     cut,
+    extra,
     heatmap,
     height,
     line,
@@ -117,7 +118,7 @@ def _snake(shop: Shop, rows: Sequence[Row]) -> Chart | Absent:
             line(shop.name(item), list(range(len(features))),
                  [scores.get((item, feature)) for feature in features], shop.colour(item),
                  dash=DASHES[place % len(DASHES)], marks=SYMBOLS[place % len(SYMBOLS)],
-                 hovertemplate="%{y:.2f}<extra>" + shop.name(item) + "</extra>")
+                 hovertemplate="%{y:.2f}" + extra(shop.name(item)))
             for place, item in enumerate(keys)
         ],
         "layout": {"height": 420, "xaxis": across(features), "yaxis": axis("z-score",
@@ -150,7 +151,7 @@ def _mix(shop: Shop, feature: str, rows: Sequence[Row], place: int) -> Chart:
                 "text": [shown(share.get((key, level)), "share") for key in keys],
                 "textposition": "inside", "insidetextanchor": "middle", "textangle": 0,
                 "marker": {"color": f"@{number}", "line": {"color": "@ground", "width": 1}},
-                "hovertemplate": "%{text}<extra>" + str(level) + "</extra>",
+                "hovertemplate": "%{text}" + extra(str(level)),
             }
             for number, level in enumerate(levels)
         ],

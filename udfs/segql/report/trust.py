@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from segql.report.contents import Absent, Chart, Column, Figure, Part, Row, Sheet, Table, shown
-from segql.report.figures import axis, bars, bound, height, line
+from segql.report.figures import axis, bars, bound, extra, height, line
 from segql.report.reading import ALGORITHMS, Shop
 from segql.report.statements import SILHOUETTES
 from segql.report.trees import dendrogram
@@ -169,7 +169,7 @@ def silhouettes(shop: Shop) -> Chart | Absent:
         size = count[item] / whole
         y = [start + size * (place + 0.5) / len(own) for place in range(len(own))]
         middles.append(start + size / 2)
-        hover = "%{x:.2f}<extra>" + shop.name(item) + "</extra>"
+        hover = "%{x:.2f}" + extra(shop.name(item))
         data.append(
             line(shop.name(item), [0, *own, 0], [y[0], *y, y[-1]], shop.colour(item), marks=None,
                  fill="toself", hovertemplate=hover)

@@ -8,6 +8,7 @@ import os
 from collections.abc import Callable
 from datetime import date
 from decimal import Decimal
+from html import escape
 from importlib.resources import files
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,8 @@ from segql.report.reading import Shop
 from segql.report.trust import trust
 
 PARTS: tuple[Callable[[Shop], Part], ...] = (decisions, profiles, movement, maps, trust)
+#: Texts of a figure that are the report's own.
+TEMPLATES = ("hovertemplate", "texttemplate")
 LIBRARIES = "the report needs plotly and jinja2; accepted: pip install 'segql[report]'"
 
 
@@ -121,16 +124,20 @@ def _json(value: Any) -> str:
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")
 
 
-def _plain(value: Any) -> Any:
+def _plain(value: Any, name: str = "") -> Any:
+    """Turn a figure into what JSON and plotly take; texts stay text, a line break aside."""
     if isinstance(value, Decimal):
         return float(value)
     if isinstance(value, float):
         # Six digits draw the same, in less than half the bytes.
         return float(f"{value:.6g}") if math.isfinite(value) else None
+    if isinstance(value, str):
+        # Plotly reads markup in any text, links among it: names come from the data.
+        return value if name in TEMPLATES else escape(value, quote=False).replace("\n", "<br>")
     if isinstance(value, dict):
-        return {key: _plain(item) for key, item in value.items()}
+        return {key: _plain(item, key) for key, item in value.items()}
     if isinstance(value, list | tuple):
-        return [_plain(item) for item in value]
+        return [_plain(item, name) for item in value]
     return value
 
 
