@@ -1,0 +1,91 @@
+"""A model's SQL on other engines: the labels of every row are DuckDB's."""
+
+from __future__ import annotations
+
+import math
+from typing import Any
+
+import pytest
+from adapter import FORMS, Engine, Row
+from cases import CASES, Case, Proof
+
+#: Of distance and confidence, which pass through a root and a difference.
+PRECISION = 1e-9
+#: A distance to the own place is the root of what rounding leaves of zero.
+TINY = 1e-12
+
+
+@pytest.fixture(scope="module", params=FORMS)
+def form(request: pytest.FixtureRequest, engine: Engine) -> str:
+    """A form that the engine can have."""
+    if request.param not in engine.forms:
+        pytest.skip(f"{engine.name} has no form {request.param}")
+    return str(request.param)
+
+
+@pytest.fixture(scope="module")
+def loaded(engine: Engine, proof: Proof) -> Any:
+    """Load a table once, by its name."""
+    done: set[str] = set()
+
+    def load(name: str) -> str:
+        if name not in done:
+            engine.load(name, proof.table(name))
+            done.add(name)
+        return name
+
+    return load
+
+
+@pytest.mark.parametrize("case", CASES, ids=lambda case: case.name)
+def test_labels_are_duckdbs(
+    engine: Engine, proof: Proof, loaded: Any, form: str, case: Case
+) -> None:
+    expected = proof.expected(case)
+    table = loaded(case.table)
+    model = proof.model(case)
+    statements = model.sql_statements(engine.dialect, form, relation=table)
+    if form == "query":
+        found = ordered(engine.rows(statements[0]))
+        assert [row[:3] for row in found] == [row[:3] for row in expected]
+        assert [row[4] for row in found] == [row[4] for row in expected]
+        assert_near([row[3::2] for row in found], [row[3::2] for row in expected])
+    else:
+        segment = statements[0]
+        if form == "function":
+            for statement in statements:
+                engine.run(statement)
+            arguments = ", ".join(arguments_of(engine, proof, case))
+            segment = f"{engine.quoted(case.name + '_segment')}({arguments})"
+        found = ordered(
+            engine.rows(f"select {engine.quoted('id')}, {segment} from {engine.quoted(table)}")
+        )
+        assert found == [row[:2] for row in expected]
+
+
+def arguments_of(engine: Engine, proof: Proof, case: Case) -> list[str]:
+    """Columns in the order of the function's arguments; categories are text, as told."""
+    schema = proof.table(case.table).schema
+    return [
+        f"cast({engine.quoted(feature.name)} as text)"
+        if engine.casts_categories
+        and getattr(feature, "encoding", None) is not None
+        and str(schema.field(feature.name).type) != "string"
+        else engine.quoted(feature.name)
+        for feature in proof.model(case).recipe.features
+    ]
+
+
+def assert_near(found: list[Row], expected: list[Row]) -> None:
+    """NULL is where NULL is expected, and numbers agree."""
+    for ours, theirs in zip(found, expected, strict=True):
+        for value, wanted in zip(ours, theirs, strict=True):
+            assert (value is None) == (wanted is None), (ours, theirs)
+            assert wanted is None or math.isclose(
+                value, wanted, rel_tol=PRECISION, abs_tol=TINY
+            ), (ours, theirs)
+
+
+def ordered(rows: list[Row]) -> list[Row]:
+    """Order rows by id."""
+    return sorted(rows, key=lambda row: row[0])
