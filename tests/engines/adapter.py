@@ -36,8 +36,6 @@ class Engine(ABC):
     #: Values that a DOUBLE can hold; others are loaded as NULL, which a model treats alike.
     has_nan = True
     has_infinity = True
-    #: Whether a number is no text by itself: a call has to cast a number that is a category.
-    casts_categories = False
 
     @classmethod
     @abstractmethod

@@ -30,7 +30,7 @@ CATEGORIES = (
 #: Categories that were not: near to one that was under a collation, or nothing at all.
 UNSEEN = (None, "Plain", "plain ", "grun", "GRÜN", "never seen", "NULL", "back\\\\slash", "o'brien")
 #: Numbers that are categories: engines print them differently.
-RATINGS = (1.0, 2.5, 1e20, 1e-7, 0.1, -0.0)
+RATINGS = (1.0, 2.5, 1e20, 1e-7, 0.1)
 ROWS = 400
 
 

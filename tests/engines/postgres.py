@@ -31,7 +31,6 @@ class Postgres(Server):
     name = "PostgreSQL"
     dialect = "postgres"
     user = "postgres"
-    casts_categories = True
     #: End at once; open sessions are rolled back.
     stop_signal = signal.SIGINT
 

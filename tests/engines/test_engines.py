@@ -55,25 +55,12 @@ def test_labels_are_duckdbs(
         if form == "function":
             for statement in statements:
                 engine.run(statement)
-            arguments = ", ".join(arguments_of(engine, proof, case))
+            arguments = ", ".join(engine.quoted(name) for name in model.recipe.names)
             segment = f"{engine.quoted(case.name + '_segment')}({arguments})"
         found = ordered(
             engine.rows(f"select {engine.quoted('id')}, {segment} from {engine.quoted(table)}")
         )
         assert found == [row[:2] for row in expected]
-
-
-def arguments_of(engine: Engine, proof: Proof, case: Case) -> list[str]:
-    """Columns in the order of the function's arguments; categories are text, as told."""
-    schema = proof.table(case.table).schema
-    return [
-        f"cast({engine.quoted(feature.name)} as text)"
-        if engine.casts_categories
-        and getattr(feature, "encoding", None) is not None
-        and str(schema.field(feature.name).type) != "string"
-        else engine.quoted(feature.name)
-        for feature in proof.model(case).recipe.features
-    ]
 
 
 def assert_near(found: list[Row], expected: list[Row]) -> None:

@@ -11,6 +11,7 @@ from sqlglot import exp
 
 from segql import sql
 from segql.errors import SegqlError
+from segql.exporting.categories import compared_as
 from segql.exporting.dialects import Dialect
 from segql.exporting.portable import portable, portable_scorer
 from segql.exporting.stages import Stage, in_lambdas, in_select, renamed, stages_of
@@ -87,7 +88,10 @@ def _named(model: Model, dialect: Dialect) -> Function:
     for feature in model.recipe.features:
         kind = dialect.double
         if isinstance(feature, CategoryFeature) or feature.encoding is not None:
-            kind = dialect.text
+            compared = compared_as(feature)
+            kind = {"number": dialect.double, "boolean": dialect.boolean}.get(
+                compared, dialect.text
+            )
         elif feature.kind == "boolean":
             kind = dialect.boolean
         arguments.append((feature.name, kind))

@@ -11,8 +11,9 @@ from sqlglot import exp, parse_one
 
 from segql import sql
 from segql.assignment import NearestCentroid, Scorer
+from segql.exporting.categories import comparable
 from segql.exporting.dialects import Dialect
-from segql.features import Dimension
+from segql.features import Dimension, Feature
 from segql.space import Space
 
 if TYPE_CHECKING:
@@ -29,7 +30,11 @@ MOST = 100
 def portable_scorer(model: Model, dialect: Dialect) -> Scorer:
     """The model's scorer over inputs that are safe in the dialect."""
     space = model.space
-    safe = Space([_safe(axis, dialect) for axis in space.dimensions], space.projection)
+    features = {feature.name: feature for feature in model.recipe.features}
+    safe = Space(
+        [_safe(axis, features[axis.feature], dialect) for axis in space.dimensions],
+        space.projection,
+    )
     if model.scorer is None:
         return NearestCentroid(safe, model.points)
     return model.scorer.assignment(safe, model.points)
@@ -101,10 +106,12 @@ def fenced(query: exp.Query, dialect: Dialect) -> exp.Query:
     return query
 
 
-def _safe(axis: Dimension, dialect: Dialect) -> Dimension:
+def _safe(axis: Dimension, feature: Feature, dialect: Dialect) -> Dimension:
     base = axis.base
+    if dialect.name != "duckdb":
+        base = comparable(base, feature, dialect.name)
     if dialect.underflow_fails:
-        base = _without_traces(axis)
+        base = _without_traces(replace(axis, base=base))
     if dialect.decimal_literals and not dialect.cast_literals and not _is_double(base):
         base = sql.double(base)
     return axis if base is axis.base else replace(axis, base=base)
