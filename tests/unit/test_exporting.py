@@ -136,6 +136,17 @@ def test_scores_are_all_null_or_none() -> None:
                     assert len({value is None for value in row}) == 1
 
 
+def test_many_scores_are_compared_by_parts() -> None:
+    """SQLite takes 127 arguments."""
+    terms = [sql.column(f"s{number}") for number in range(512)]
+    call = portable(sql.least(terms), BY_NAME["sqlite"])
+    parts = list(call.find_all(exp.Anonymous))
+    assert max(len(part.expressions) for part in parts) <= 100
+    assert [column.name for column in call.find_all(exp.Column, bfs=False)] == [
+        term.name for term in terms
+    ]
+
+
 def test_postgres_function_is_short() -> None:
     """Six features and eight segments under 8 KB."""
     with duckdb.connect() as con:
