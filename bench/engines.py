@@ -28,7 +28,9 @@ def rows_in_postgres(rows: int) -> str:
         f"* {0.5 + 0.1 * index} + (id % 5) * 0.5 * {index % 3}) end as f{index}"
         for index in range(len(COLUMNS))
     )
-    return f"create table customers as select id, {columns} from generate_series(1, {rows}) as s(id)"
+    return (
+        f"create table customers as select id, {columns} from generate_series(1, {rows}) as s(id)"
+    )
 
 
 def main() -> None:

@@ -237,8 +237,6 @@ class Proof:
         self.model(case)
         if case.name not in self.predicted:
             relation = segql.predict(self.con, case.name, case.table)
-            columns = (
-                "id, segment_id, segment_key, distance, next_segment_id, confidence"
-            )
+            columns = "id, segment_id, segment_key, distance, next_segment_id, confidence"
             self.predicted[case.name] = relation.project(columns).order("id").fetchall()
         return self.predicted[case.name]

@@ -68,9 +68,10 @@ def assert_near(found: list[Row], expected: list[Row]) -> None:
     for ours, theirs in zip(found, expected, strict=True):
         for value, wanted in zip(ours, theirs, strict=True):
             assert (value is None) == (wanted is None), (ours, theirs)
-            assert wanted is None or math.isclose(
-                value, wanted, rel_tol=PRECISION, abs_tol=TINY
-            ), (ours, theirs)
+            assert wanted is None or math.isclose(value, wanted, rel_tol=PRECISION, abs_tol=TINY), (
+                ours,
+                theirs,
+            )
 
 
 def ordered(rows: list[Row]) -> list[Row]:
