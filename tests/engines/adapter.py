@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib.util
+import math
 import os
 import shutil
 import signal
@@ -19,7 +20,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 #: Forms of a model's SQL.
-FORMS = ("query", "expression", "function")
+FORMS = ("query", "expression", "function", "rules")
 #: Seconds that a server may take to start.
 PATIENCE = 60.0
 
@@ -81,9 +82,9 @@ class Engine(ABC):
 
         def kept(value: Any) -> Any:
             if isinstance(value, float):
-                if value != value and not self.has_nan:
+                if math.isnan(value) and not self.has_nan:
                     return None
-                if value in {float("inf"), float("-inf")} and not self.has_infinity:
+                if math.isinf(value) and not self.has_infinity:
                     return None
             return value
 

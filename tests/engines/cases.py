@@ -75,6 +75,12 @@ CASES = (
         {"k": 2, "algorithm": "hierarchical", "linkage": "complete"},
     ),
     Case("shop_hdbscan", "retail", shop_features(), {"algorithm": "hdbscan"}),
+    Case(
+        "shop_cells",
+        "retail",
+        {"recency": {}, "frequency": {}},
+        {"algorithm": "dbscan"},
+    ),
     Case("shop_dbscan", "retail", shop_features(), {"algorithm": "dbscan"}),
     Case("odd_kmeans", "odd", odd_features(), {"k": 4}),
     Case(
@@ -207,6 +213,7 @@ class Proof:
         self.tables: dict[str, pa.Table] = {}
         self.models: dict[str, Model] = {}
         self.predicted: dict[str, list[tuple[Any, ...]]] = {}
+        self.ruled: dict[str, list[tuple[Any, ...]]] = {}
 
     def table(self, name: str) -> pa.Table:
         """Rows to score; skips where real data is absent."""
@@ -240,3 +247,11 @@ class Proof:
             columns = "id, segment_id, segment_key, distance, next_segment_id, confidence"
             self.predicted[case.name] = relation.project(columns).order("id").fetchall()
         return self.predicted[case.name]
+
+    def by_rules(self, case: Case) -> list[tuple[Any, ...]]:
+        """DuckDB's id, and the segment_key that the rules give."""
+        text = self.model(case).sql("duckdb", "rules")
+        if case.name not in self.ruled:
+            query = f"select id, {text} from {case.table} order by id"
+            self.ruled[case.name] = self.con.execute(query).fetchall()
+        return self.ruled[case.name]

@@ -9,6 +9,10 @@ import pytest
 from adapter import FORMS, Engine, Row
 from cases import CASES, Case, Proof
 
+import segql
+
+#: Models of few dimensions, whose cells are a table in DuckDB.
+SCORED_BY_A_JOIN = ("shop_cells",)
 #: Of distance and confidence, which pass through a root and a difference.
 PRECISION = 1e-9
 #: A distance to the own place is the root of what rounding leaves of zero.
@@ -44,6 +48,10 @@ def test_labels_are_duckdbs(
     expected = proof.expected(case)
     table = loaded(case.table)
     model = proof.model(case)
+    if case.name in SCORED_BY_A_JOIN and form != "rules":
+        with pytest.raises(segql.SegqlError, match=f"not possible in {engine.dialect} because"):
+            model.sql_statements(engine.dialect, form, relation=table)
+        return
     statements = model.sql_statements(engine.dialect, form, relation=table)
     if form == "query":
         found = ordered(engine.rows(statements[0]))
@@ -60,7 +68,7 @@ def test_labels_are_duckdbs(
         found = ordered(
             engine.rows(f"select {engine.quoted('id')}, {segment} from {engine.quoted(table)}")
         )
-        assert found == [row[:2] for row in expected]
+        assert found == (proof.by_rules(case) if form == "rules" else [row[:2] for row in expected])
 
 
 def assert_near(found: list[Row], expected: list[Row]) -> None:
