@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from sqlglot import exp
 
 from segql import sql
 from segql.errors import SegqlError
+from segql.expressions import unqualified
 from segql.features import SOURCE, CategoryFeature, Feature, raw_number
 
 #: Whole numbers up to here are doubles.
@@ -44,23 +46,48 @@ def comparable(base: exp.Expr, feature: Feature, dialect: str) -> exp.Expr:
     if kind == "text":
         return base
     value = raw_number(feature.name, kind, None)
-    root = exp.Paren(this=base.copy())
-    for node in list(root.find_all(exp.EQ, exp.In)):
-        items = node.expressions if isinstance(node, exp.In) else [node.expression]
-        if node.this.find(exp.Column) is None or not all(
-            isinstance(item, exp.Literal) and item.is_string for item in items
-        ):
-            continue
-        fill = feature.fill if isinstance(feature, CategoryFeature) else None
-        names = [str(item.this) for item in items]
-        tests = [_equals(value, name, feature.name, dialect) for name in names]
+    fill = feature.fill if isinstance(feature, CategoryFeature) else None
+
+    def by_value(node: exp.Expr) -> exp.Expr:
+        names = _categories(node)
+        if not names:
+            return node
+        tests = [_compared(type(node), value, name, feature.name, dialect) for name in names]
         if fill in names:
             tests.append(exp.Is(this=sql.column(feature.name, SOURCE), expression=exp.Null()))
-        node.replace(exp.Paren(this=exp.or_(*tests, wrap=False)) if len(tests) > 1 else tests[0])
-    result = root.this
-    result.pop()
-    assert isinstance(result, exp.Expr)
-    return result
+        return exp.Paren(this=exp.or_(*tests, wrap=False)) if len(tests) > 1 else tests[0]
+
+    return base.transform(by_value)
+
+
+def comparable_rules(rules: exp.Expr, features: Sequence[Feature], dialect: str) -> exp.Expr:
+    """Do the same for a CASE of rules, over bare columns; truth values are cast to no number."""
+    by_name = {feature.name: feature for feature in features}
+
+    def by_value(node: exp.Expr) -> exp.Expr:
+        column = node.this.find(exp.Column) if isinstance(node.this, exp.Expr) else None
+        feature = by_name.get(column.name) if column is not None else None
+        if feature is None:
+            return node
+        names, kind = _categories(node), compared_as(feature)
+        if names and kind != "text":
+            value = unqualified(raw_number(feature.name, kind, None))
+            return _compared(type(node), value, names[0], feature.name, dialect)
+        if isinstance(node, exp.Cast) and feature.kind == "boolean" and node.is_type("double"):
+            return unqualified(raw_number(feature.name, "boolean", None))
+        return node
+
+    return rules.transform(by_value)
+
+
+def _categories(node: exp.Expr) -> list[str]:
+    """Names that a node compares a column with, none where it compares something else."""
+    if not isinstance(node, exp.EQ | exp.NEQ | exp.In) or node.this.find(exp.Column) is None:
+        return []
+    items = node.expressions if isinstance(node, exp.In) else [node.expression]
+    if not all(isinstance(item, exp.Literal) and item.is_string for item in items):
+        return []
+    return [str(item.this) for item in items]
 
 
 def _is_exact(level: str) -> bool:
@@ -68,16 +95,20 @@ def _is_exact(level: str) -> bool:
     return not level.lstrip("-").isdigit() or abs(int(level)) <= WHOLE
 
 
-def _equals(value: exp.Expr, level: str, column: str, dialect: str) -> exp.Expr:
+def _compared(
+    node: type[exp.Expr], value: exp.Expr, level: str, column: str, dialect: str
+) -> exp.Expr:
+    """Compare the value of a column with a category."""
+    kind = exp.NEQ if node is exp.NEQ else exp.EQ
     try:
         number = {"true": 1.0, "false": 0.0}[level] if level in ("true", "false") else float(level)
     except ValueError:
         # A category that an option names, and no value of this column.
-        return sql.compare(exp.EQ, sql.integer(1), sql.integer(0))
+        return sql.compare(kind, sql.integer(1), sql.integer(0))
     if not math.isfinite(number):
         raise SegqlError(
             f"this model is not possible in {dialect} because {level!r} is a category of column "
             f"{column!r} and no number that every engine holds; fit without such rows, or use "
             "dialect 'duckdb'"
         )
-    return sql.compare(exp.EQ, value.copy(), sql.number(number))
+    return sql.compare(kind, value.copy(), sql.number(number))

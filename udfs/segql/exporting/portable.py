@@ -80,7 +80,7 @@ def _arithmetic(node: exp.Expr, dialect: Dialect) -> exp.Expr:
 
 
 def _condition(node: exp.Expr, dialect: Dialect) -> exp.Expr:
-    if isinstance(node, exp.EQ | exp.In) and dialect.exact is not None:
+    if isinstance(node, exp.EQ | exp.NEQ | exp.In) and dialect.exact is not None:
         return _compared_exactly(node, dialect)
     if isinstance(node, exp.If | exp.Not) and not dialect.has_truth_values:
         return _compared_with_bit(node)
@@ -165,7 +165,7 @@ def _bounded_power(node: exp.Pow) -> exp.Expr:
     return exp.Pow(this=base, expression=power.copy())
 
 
-def _compared_exactly(node: exp.EQ | exp.In, dialect: Dialect) -> exp.Expr:
+def _compared_exactly(node: exp.EQ | exp.NEQ | exp.In, dialect: Dialect) -> exp.Expr:
     literals = node.expressions if isinstance(node, exp.In) else [node.expression]
     if not all(isinstance(item, exp.Literal) and item.is_string for item in literals):
         return node
@@ -178,7 +178,7 @@ def _compared_exactly(node: exp.EQ | exp.In, dialect: Dialect) -> exp.Expr:
     ]
     if isinstance(node, exp.In):
         return exp.In(this=left, expressions=right)
-    return exp.EQ(this=left, expression=right[0])
+    return type(node)(this=left, expression=right[0])
 
 
 def _filled(template: str, value: exp.Expr, dialect: Dialect) -> exp.Expr:

@@ -9,6 +9,7 @@ from sqlglot.errors import SqlglotError
 
 from segql import sql
 from segql.errors import SegqlError, unknown
+from segql.exporting.categories import comparable_rules
 from segql.exporting.checking import check
 from segql.exporting.dialects import Dialect, dialect_of
 from segql.exporting.functions import function_statements
@@ -41,7 +42,10 @@ def statements(model: Model, dialect: str, form: str, relation: str) -> list[str
         raise SegqlError(unknown("form", form, FORMS))
     known = dialect_of(dialect)
     if form == "rules":
-        return [check(_printed(model.rules_case(), known), known)]
+        rules = model.rules_case()
+        if known.name != "duckdb":
+            rules = comparable_rules(rules, model.recipe.features, known.name)
+        return [check(_printed(rules, known), known)]
     _refuse_cells(model, known, form)
     if form == "function":
         made, parts = function_statements(model, known)
