@@ -36,7 +36,7 @@ def rows_in_postgres(rows: int) -> str:
 def main() -> None:
     """Print the seconds of each run, the ratio of the medians, and the size of the text."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("--rows", type=int, default=1_000_000)
+    parser.add_argument("--rows", type=lambda text: int(float(text)), default=1_000_000)
     parser.add_argument("--runs", type=int, default=3)
     parser.add_argument("--segments", type=int, default=8)
     parser.add_argument("--database", type=Path, default=Path(".build/engines.duckdb"))
