@@ -53,7 +53,8 @@ NOTES = """
   character set must be utf8mb4 for names beyond ASCII, and NO_BACKSLASH_ESCAPES must be off.
 - **A category that is a number or a truth value in its table** is compared by its value, since
   engines print `1e-07` and `true` in ways of their own, and is an argument of that type. Models
-  that were stored before this was so compare its text: fit them again. Whole numbers beyond 2^53 are compared as text; -0.0 and 0.0 are one category.
+  that were stored before this was so compare its text: fit them again. Whole numbers beyond 2^53
+  are compared as text; -0.0 and 0.0 are one category.
 - **Rules** compare a column as it is: which side of a bound NaN is on is the engine's choice.
 - **Long texts**: Spark takes a minute to compile a tree of a hundred micro-clusters (a query of
   75 KB), and SQLite minutes for its expression (700 KB); the query takes SQLite a second.
