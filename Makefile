@@ -10,7 +10,7 @@ DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo report test lint format docs bench bi clean
+.PHONY: demo report test lint format docs bench bi engines clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
@@ -58,9 +58,10 @@ report: $(STAMP)
 	@test -e "$${SEGQL_DATABASE:-warehouse.duckdb}" || $(MAKE) --no-print-directory demo
 	@$(BIN)/segql report --to report.html
 
-## docs: write the SQL reference from the functions themselves
+## docs: write the SQL reference from the functions, the page of engines from the export
 docs: $(STAMP)
 	$(BIN)/python docs/build_reference.py
+	$(BIN)/python docs/build_engines.py
 
 ## bench: compare with the peers on the same rows (ROWS=1000000, RUNS=3)
 ROWS ?= 1000000
@@ -88,5 +89,26 @@ $(BI_VENV)/.installed: bi/requirements.txt
 	@$(BI_VENV)/bin/python -m pip install --quiet --disable-pip-version-check --requirement $<
 	@touch $@
 
+## engines: score models on PostgreSQL, MariaDB, ClickHouse, Spark and SQLite, and compare every label
+## with DuckDB's; as root, Debian's servers are installed where they are missing
+ENGINES_VENV ?= .venv-engines
+ENGINES_TESTS ?= tests/engines
+engines: $(ENGINES_VENV)/.installed
+	@test "$$(id -u)" != 0 || ! command -v apt-get > /dev/null || { \
+		set -- ; \
+		ls /usr/lib/postgresql/*/bin/initdb > /dev/null 2>&1 || set -- "$$@" postgresql; \
+		test -x /usr/sbin/mariadbd || set -- "$$@" mariadb-server; \
+		command -v java > /dev/null || set -- "$$@" default-jre-headless; \
+		test $$# = 0 || { apt-get update -qq && \
+			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@"; } \
+	} > /dev/null
+	SEGQL_REQUIRE_ENGINES=1 $(ENGINES_VENV)/bin/python -m pytest $(ENGINES_TESTS)
+
+$(ENGINES_VENV)/.installed: tests/engines/requirements.txt pyproject.toml constraints.txt
+	@test -x $(ENGINES_VENV)/bin/python || $(PYTHON) -m venv $(ENGINES_VENV)
+	@$(ENGINES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --requirement $< --editable . pytest
+	@touch $@
+
 clean:
-	rm -rf $(VENV) $(BI_VENV) build dist *.egg-info udfs/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf $(VENV) $(BI_VENV) $(ENGINES_VENV) build dist *.egg-info udfs/*.egg-info .pytest_cache .mypy_cache .ruff_cache

@@ -231,8 +231,8 @@ def use_version_command(
 @told
 def export_command(
     name: Name,
-    dialect: Annotated[str, typer.Option(help="An SQL dialect, such as snowflake.")] = "duckdb",
-    form: Annotated[str, typer.Option(help="query or expression.")] = "query",
+    dialect: Annotated[str, typer.Option(help="An engine's SQL, such as snowflake.")] = "duckdb",
+    form: Annotated[str, typer.Option(help="query, expression, function or rules.")] = "query",
     version: Version = None,
     database: Database = DEFAULT_DATABASE,
     as_json: Json = False,
@@ -243,6 +243,7 @@ def export_command(
     Examples:
       segql export customers > score.sql
       segql export customers --dialect bigquery --form expression
+      segql export customers --dialect postgres --form function
     """
     with opened(database, writes=False) as con:
         text = export(load(con, name, version=version), dialect=dialect, form=form)

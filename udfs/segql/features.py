@@ -92,6 +92,8 @@ class NumberFeature:
     bound: float
     #: Numbers of the categories for ordinal and frequency encoding, else None.
     encoding: dict[str, Any] | None = None
+    #: What an encoded column holds: text, number or boolean.
+    stored: str = "text"
 
     @property
     def raw(self) -> exp.Expr:
@@ -175,6 +177,7 @@ class NumberFeature:
             "moments": vars(self.moments),
             "bound": self.bound,
             "encoding": self.encoding,
+            "stored": self.stored,
         }
 
 
@@ -187,6 +190,8 @@ class CategoryFeature:
     fill: str | None
     onehot: OneHot
     weight: float
+    #: What the column holds: text, number or boolean.
+    stored: str = "text"
 
     @property
     def raw(self) -> exp.Expr:
@@ -219,6 +224,7 @@ class CategoryFeature:
             "fill": self.fill,
             "onehot": self.onehot.state(),
             "weight": self.weight,
+            "stored": self.stored,
         }
 
 
@@ -255,19 +261,20 @@ def learn_number(
     indicator: bool,
     weight: float,
     statistics: Statistics,
+    stored: str = "text",
 ) -> Learning[NumberFeature]:
     """Learn one numeric column: profile, stand-in, transform, scale, each from the one before."""
     raw = raw_number(name, kind, encoding)
     usable = Prepared(raw, None)(Identity())
-    stored = sql.column(name, SOURCE) if kind == "number" and encoding is None else None
-    request = ProfileOf(usable, stored)
+    native = sql.column(name, SOURCE) if kind == "number" and encoding is None else None
+    request = ProfileOf(usable, native)
     profile: Profile = (yield [request])[request]
     if profile.count == 0:
         statistics.know(MomentsOf(usable), Moments(0, 0.0, 0.0, 0.0))
         nothing = Moments(0, 0.0, 0.0, 0.0)
         return NumberFeature(
             name, kind, Imputation(imputer.name, None, "none"), Identity(), Scaling("none", 0, 1),
-            indicator, weight, profile, nothing, nothing, 0.0, encoding,
+            indicator, weight, profile, nothing, nothing, 0.0, encoding, stored,
         )  # fmt: skip
     # What imputing, transforming and scaling may ask for is asked for at once, of the usable
     # values: the stand-in's part in a moment is worked out afterwards, without a pass.
@@ -301,7 +308,7 @@ def learn_number(
     bound = max(after.maximum - moments.mean, moments.mean - after.minimum)
     return NumberFeature(
         name, kind, imputation, transform, scaling,
-        indicator, weight, profile, raw_moments, moments, bound, encoding,
+        indicator, weight, profile, raw_moments, moments, bound, encoding, stored,
     )  # fmt: skip
 
 
@@ -345,6 +352,7 @@ def number_from_state(state: dict[str, Any]) -> NumberFeature:
         moments=Moments(**state["moments"]),
         bound=state["bound"],
         encoding=state["encoding"],
+        stored=state.get("stored", "text"),
     )
 
 
@@ -363,4 +371,5 @@ def category_from_state(state: dict[str, Any]) -> CategoryFeature:
             onehot["rows"],
         ),
         weight=state["weight"],
+        stored=state.get("stored", "text"),
     )

@@ -122,7 +122,7 @@ def _learn_text(
         fill = yield from learn_fill(item.name, impute, constant)
         onehot = yield from encode.learn(raw_text(item.name, fill))
         weight = onehot.default_weight if weight is None else float(weight)
-        return CategoryFeature(item.name, item.kind, fill, onehot, weight)
+        return CategoryFeature(item.name, item.kind, fill, onehot, weight, item.stored)
     text = exp.Cast(this=sql.column(item.name, SOURCE), to=exp.DataType.build("text"))
     encoding: dict[str, Any]
     if isinstance(encode, EncodeFrequency):
@@ -143,6 +143,7 @@ def _learn_text(
         indicator=indicator,
         weight=1.0 if weight is None else float(weight),
         statistics=statistics,
+        stored=item.stored,
     )
     return feature
 

@@ -9,18 +9,15 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from sqlglot import exp, parse_one
-from sqlglot.dialects.dialect import Dialects
-from sqlglot.errors import SqlglotError
 
 from segql import sql
 from segql.assignment import NOISE, NearestCentroid, Scorer
 from segql.clusterers.k_distance import Curve
 from segql.clusterers.linkage import Tree
 from segql.distribution import Bin
-from segql.errors import SegqlError, unknown
-from segql.expressions import unqualified
-from segql.features import SOURCE, CategoryFeature, NumberFeature
-from segql.kept import Kept, KeptCells, kept_from_state
+from segql.errors import SegqlError
+from segql.features import CategoryFeature, NumberFeature
+from segql.kept import Kept, kept_from_state
 from segql.recipe import Recipe
 from segql.sample_map import SampleMap
 from segql.segments import Iteration, Segment, SegmentRule
@@ -30,9 +27,6 @@ from segql.space import Matrix, Projection, Space, projection_from_state, projec
 if TYPE_CHECKING:
     import pandas as pd
 
-FORMS = ("query", "expression", "rules")
-#: What sqlglot writes, its own dialect of no engine aside.
-DIALECTS = tuple(sorted(item.value for item in Dialects if item.value))
 #: The relation that the stored scoring query reads.
 INPUT = "segql_input"
 
@@ -197,7 +191,9 @@ class Model:
 
     # -- SQL ---------------------------------------------------------------------------------
 
-    def predict_query(self, source: exp.Expr, carried: Sequence[exp.Expr]) -> exp.Select:
+    def predict_query(
+        self, source: exp.Expr, carried: Sequence[exp.Expr], assignment: Scorer | None = None
+    ) -> exp.Select:
         """Query with the prediction columns.
 
         Parameters
@@ -206,9 +202,11 @@ class Model:
             A FROM item with the alias ``source``.
         carried : sequence of sqlglot expression
             What else each row keeps, over the columns of the input.
+        assignment : Scorer, optional
+            By default the model's own.
         """
-        assignment = self.assignment
-        layered = assignment.predicted(self.space.compact_inputs(source), self.keys)
+        assignment = assignment or self.assignment
+        layered = assignment.predicted(assignment.space.compact_inputs(source), self.keys)
         return exp.select(*carried, *assignment.prediction_columns()).from_(
             layered.subquery("predicted", copy=False), copy=False
         )
@@ -219,29 +217,24 @@ class Model:
         Parameters
         ----------
         dialect : str
-            A sqlglot dialect, e.g. ``"snowflake"``.
-        form : {"query", "expression", "rules"}
+            One of :data:`segql.exporting.dialects.DIALECTS`, e.g. ``"snowflake"``.
+        form : {"query", "expression", "function", "rules"}
             The query gives the id and the prediction columns of ``relation``; the expression is
-            the segment_id alone, over the feature columns; the rules are a CASE of plain
-            conditions that gives most rows their segment_key, and NULL where none holds.
+            the segment_id alone, over the feature columns; the function is a CREATE FUNCTION of
+            ``<model>_segment``, which gives the segment_id of its arguments; the rules are a CASE
+            of plain conditions that gives most rows their segment_key, and NULL where none holds.
         relation : str
             Table name that the query reads.
         """
-        if form not in FORMS:
-            raise SegqlError(unknown("form", form, FORMS))
-        if dialect not in DIALECTS:
-            raise SegqlError(unknown("dialect", dialect, DIALECTS))
-        if form == "rules":
-            return sql.text(self.rules_case(), dialect)
-        if form == "expression":
-            return sql.text(unqualified(self.assignment.expression()), dialect)
-        if isinstance(self.scorer, KeptCells) and dialect != "duckdb":
-            raise SegqlError(
-                f"dialect got {dialect!r}, but model {self.name!r} is scored by a join with its "
-                "cells in DuckDB; accepted: 'duckdb'"
-            )
-        source = sql.relation(_read_table(relation, dialect), SOURCE)
-        return sql.text(self.predict_query(source, [sql.column(self.id)]), dialect)
+        return ";\n".join(self.sql_statements(dialect, form, relation))
+
+    def sql_statements(
+        self, dialect: str = "duckdb", form: str = "query", relation: str = INPUT
+    ) -> list[str]:
+        """Print the model as :meth:`sql` does, a string for each statement."""
+        from segql.exporting.writing import statements
+
+        return statements(self, dialect, form, relation)
 
     def rules_case(self) -> exp.Expr:
         """CASE of the rules, over the bare, quoted feature columns."""
@@ -300,15 +293,6 @@ class Model:
             }
         except (KeyError, TypeError, ValueError) as error:
             raise SegqlError(f"the stored model cannot be read: {error!r}") from error
-
-
-def _read_table(name: str, dialect: str) -> exp.Table:
-    try:
-        return exp.to_table(name, dialect=dialect)
-    except (SqlglotError, ValueError, IndexError) as error:
-        raise SegqlError(
-            f"relation got {name!r}; accepted: the name of a table, quoted where it needs quotes"
-        ) from error
 
 
 CENTROID_COLUMNS = (

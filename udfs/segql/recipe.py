@@ -50,6 +50,8 @@ class Plan:
     name: str
     kind: str
     options: dict[str, Any]
+    #: What the column holds, when it is encoded too.
+    stored: str = "text"
 
 
 @dataclass
@@ -184,6 +186,7 @@ def _plan_column(name: str, column_type: str, options: Any) -> Plan:
         raise SegqlError(
             f"column {name!r} has type {column_type}; accepted: numbers, booleans and text"
         )
+    stored = kind
     options = {} if options is None else options
     if not isinstance(options, Mapping):
         raise SegqlError(
@@ -204,7 +207,7 @@ def _plan_column(name: str, column_type: str, options: Any) -> Plan:
             options = {**options, "encode": "onehot"}
     elif options.get("encode", "none") != "none":
         kind = "text"
-    return Plan(name, kind, dict(options))
+    return Plan(name, kind, dict(options), stored)
 
 
 def _plan_auto(columns: Mapping[str, str], id_column: str) -> tuple[list[Plan], list[Decision]]:

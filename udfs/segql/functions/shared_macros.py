@@ -187,14 +187,14 @@ LONG_TABLES: dict[str, str] = {
 EXAMPLES: dict[str, str] = {
     "segments": "select segment_id, segment_key, customers, round(share, 2) as share "
     "from segql.segments('customers')",
-    "centroids": "select centroid_id, feature, round(numerical_value, 2) as numerical_value, "
+    "centroids": "select centroid_id, feature, round(numerical_value, 3) as numerical_value, "
     "round(standardized_value, 2) as standardized_value from segql.centroids('customers')",
     "feature_info": "select input, used, round(mean, 2) as mean, round(relevance, 2) as relevance, "
     "reason from segql.feature_info('customers')",
     "feature_bins": "select feature, bin, kind, lower, upper, round(share, 2) as share "
     "from segql.feature_bins('customers') limit 3",
     "principal_components": "select principal_component_id, feature, "
-    "round(numerical_value, 2) as numerical_value from segql.principal_components('projected')",
+    "round(numerical_value, 3) as numerical_value from segql.principal_components('projected')",
     "principal_component_info": "select principal_component_id, "
     "round(explained_variance_ratio, 2) as explained_variance_ratio "
     "from segql.principal_component_info('projected')",
@@ -204,7 +204,7 @@ EXAMPLES: dict[str, str] = {
     "from segql.training_info('customers') limit 3",
     "rules": "select segment_key, rule, round(coverage, 2) as coverage, "
     'round("precision", 2) as "precision" from segql.rules(\'customers\')',
-    "diagnostics": "select diagnostic, round(numerical_value, 2) as numerical_value "
+    "diagnostics": "select diagnostic, round(numerical_value, 3) as numerical_value "
     "from segql.diagnostics('tree')",
     "dendrogram": 'select merge, "left", "right", round(height, 2) as height, size '
     "from segql.dendrogram('tree') limit 3",

@@ -1,0 +1,1 @@
+CASE WHEN CAST("a" AS REAL) <= 2.5e0 THEN 'it''s' END

@@ -1,0 +1,1 @@
+CASE WHEN CAST([a] AS FLOAT) <= 2.5e0 THEN N'it''s' END
