@@ -10,7 +10,7 @@ DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo report test lint format docs bench bi engines clean
+.PHONY: demo report test lint format docs bench bi engines spark clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
@@ -103,6 +103,10 @@ engines: $(ENGINES_VENV)/.installed
 			DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "$$@"; } \
 	} > /dev/null
 	SEGQL_REQUIRE_ENGINES=1 $(ENGINES_VENV)/bin/python -m pytest $(ENGINES_TESTS)
+
+## spark: fit on a Spark cluster of two worker processes on this machine, and compare with DuckDB
+spark: $(ENGINES_VENV)/.installed
+	$(ENGINES_VENV)/bin/python -m pytest tests/spark
 
 $(ENGINES_VENV)/.installed: tests/engines/requirements.txt pyproject.toml constraints.txt
 	@test -x $(ENGINES_VENV)/bin/python || $(PYTHON) -m venv $(ENGINES_VENV)
