@@ -15,6 +15,7 @@ from typing import Any
 import duckdb
 import numpy as np
 from generate import COLUMNS, generate
+from spark_workers import executors
 
 import segql
 
@@ -150,20 +151,6 @@ def killed(spark: Any, k: int, after: float) -> dict[str, Any]:
         "same_metrics": whole.metrics == model.metrics,
         "worker_is_gone": victims[0] not in executors(spark),
     }
-
-
-def executors(spark: Any) -> list[int]:
-    """Worker processes of this session."""
-    port = spark.conf.get("spark.driver.port")
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().decode()
-        except OSError:
-            continue
-        if "CoarseGrainedExecutorBackend" in command and f":{port}" in command:
-            found.append(int(process.name))
-    return found
 
 
 if __name__ == "__main__":

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
+from published_shop import make_warehouse
 
 ROOT = Path(__file__).resolve().parents[1]
 #: Files that DuckDB 1.4 and later open.
@@ -65,3 +66,20 @@ def data_dir() -> Callable[[str], Path]:
         return path
 
     return find
+
+
+@pytest.fixture(scope="session")
+def warehouse_bytes(tmp_path_factory: pytest.TempPathFactory) -> bytes:
+    """The bytes of a small warehouse to publish: every test has a copy of its own."""
+    path = tmp_path_factory.mktemp("publish") / "warehouse.duckdb"
+    make_warehouse(path)
+    return path.read_bytes()
+
+
+@pytest.fixture
+def warehouse(warehouse_bytes: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A warehouse to publish, in the folder that the test runs in."""
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "warehouse.duckdb"
+    path.write_bytes(warehouse_bytes)
+    return path

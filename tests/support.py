@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import importlib.util
 from collections.abc import Sequence
+from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 import duckdb
@@ -16,9 +19,20 @@ from segql.features import SOURCE
 from segql.model import Model
 
 Matrix = NDArray[np.float64]
+BENCH = Path(__file__).resolve().parents[1] / "bench"
 PREDICTIONS = ("segment_id", "segment_key", "distance", "next_segment_id", "confidence")
 #: A number beyond this is missing, as NULL, NaN and infinity are.
 LARGEST = 1e100
+
+
+def load_bench(name: str) -> ModuleType:
+    """Import bench/<name>.py, which is in no package."""
+    spec = importlib.util.spec_from_file_location(f"bench_{name}", BENCH / f"{name}.py")
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
 
 
 def load_frame(con: duckdb.DuckDBPyConnection, name: str, frame: pd.DataFrame) -> None:

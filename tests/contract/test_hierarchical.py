@@ -172,3 +172,27 @@ def test_bad_options_are_refused_by_name(
     assert con.sql("select count(*) from duckdb_schemas() where schema_name = 'segql'").fetchall()[
         0
     ] == (0,)
+
+
+def test_the_dendrogram_says_which_branch_is_which_segment(con: duckdb.DuckDBPyConnection) -> None:
+    """The largest branches that lie within one segment hold its rows, single leaves too."""
+    far = np.array([[400.0, 400.0]])
+    near = np.random.default_rng(5).normal(size=(60, 2)) + np.repeat([[0, 0], [30, 0]], [20, 40], 0)
+    store(con, np.concatenate([near, far]))
+    model = fit(con, 2, k=3)
+
+    merges = con.sql(
+        'select "left", "right", size, left_segment_id, right_segment_id '
+        "from segql.dendrogram('m') order by merge"
+    ).fetchall()
+    sizes = dict.fromkeys(range(len(merges) + 1), 1.0)
+    sizes |= {len(merges) + 1 + place: row[2] for place, row in enumerate(merges)}
+    tops = {
+        segment: sizes[child]
+        for left, right, _, of_left, of_right in merges
+        for child, segment in ((left, of_left), (right, of_right))
+        if of_left != of_right and segment is not None
+    }
+
+    assert tops == {item.segment_id: item.customers for item in model.clusters}
+    assert sorted(tops.values()) == [1, 20, 40]

@@ -12,7 +12,6 @@ import pytest
 from published_shop import (
     OPEN_STORAGE,
     SECRETS,
-    make_warehouse,
     names,
     published,
     refused,
@@ -26,22 +25,6 @@ from segql import placing
 
 MARTS = ["customer_segments", 'it\'s a "view"/2', "segment_summary"]
 LEFT_OUT = {"email", "contact", "last_name"}
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The warehouse's bytes: every test has a copy of its own."""
-    path = tmp_path_factory.mktemp("publish") / "warehouse.duckdb"
-    make_warehouse(path)
-    return path.read_bytes()
-
-
-@pytest.fixture
-def warehouse(made: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "warehouse.duckdb"
-    path.write_bytes(made)
-    return path
 
 
 # -- what is in the file -----------------------------------------------------------------------

@@ -10,26 +10,10 @@ from typing import Any
 
 import duckdb
 import pytest
-from published_shop import make_warehouse, names, published, refused, rows
+from published_shop import names, published, refused, rows
 
 import segql
 from segql import placing, publishing, served_file
-
-
-@pytest.fixture(scope="module")
-def made(tmp_path_factory: pytest.TempPathFactory) -> bytes:
-    """The warehouse's bytes: every test has a copy of its own."""
-    path = tmp_path_factory.mktemp("publish") / "warehouse.duckdb"
-    make_warehouse(path)
-    return path.read_bytes()
-
-
-@pytest.fixture
-def warehouse(made: bytes, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.chdir(tmp_path)
-    path = tmp_path / "warehouse.duckdb"
-    path.write_bytes(made)
-    return path
 
 
 def picture(folder: Path) -> dict[str, Any]:

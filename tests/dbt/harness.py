@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import fcntl
 import hashlib
-import importlib.util
 import json
 import os
 import re
@@ -17,7 +16,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import duckdb
@@ -181,16 +179,6 @@ def build_dataset(folder: Path, *arguments: str) -> tuple[Shop, Result]:
     command = [sys.executable, str(ROOT / "datasets" / "build.py"), "--database", str(database)]
     result = run([*command, *arguments], folder)
     return Shop(database, {}), result
-
-
-def load_bench(name: str) -> ModuleType:
-    """Import bench/<name>.py, which is in no package."""
-    spec = importlib.util.spec_from_file_location(f"bench_{name}", ROOT / "bench" / f"{name}.py")
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
 
 
 def ensure_packages(folder: Path) -> None:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import duckdb
-import harness
 import pytest
+from support import load_bench
 
-BENCH = harness.load_bench("products")
+BENCH = load_bench("products")
 FINE = [
     ("all", "margin", 0.3, 0.4, 0.5, "assumed"),
     ("all", "uplift", 0.0, 0.02, 0.04, "assumed"),

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import importlib.util
 import json
 import sys
 from pathlib import Path
-from types import ModuleType
 from typing import Any
 
 import harness
 import numpy as np
 import pytest
+from support import load_bench
 
 OUTCOMES = """
 create table main.outcomes as
@@ -31,17 +30,6 @@ CALL = (
 )
 
 
-def load_bench() -> ModuleType:
-    """Import bench/products.py, which writes projects of its own."""
-    place = harness.ROOT / "bench" / "products.py"
-    spec = importlib.util.spec_from_file_location("bench_products_of_backtest", place)
-    assert spec is not None
-    assert spec.loader is not None
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
 @pytest.fixture(scope="module")
 def shop(small_shop: harness.Shop) -> harness.Shop:
     return small_shop
@@ -53,7 +41,7 @@ def gini(values: np.ndarray[Any, Any]) -> float:
 
 
 def test_measures_are_those_of_numpy(tmp_path: Path) -> None:
-    bench = load_bench()
+    bench = load_bench("products")
     with bench.connect(tmp_path) as con:
         con.execute(OUTCOMES)
     query = bench.project(tmp_path, measures=CALL)["measures"]
@@ -100,7 +88,7 @@ def test_measures_are_those_of_numpy(tmp_path: Path) -> None:
 
 
 def test_segmentations_must_be_columns(tmp_path: Path) -> None:
-    bench = load_bench()
+    bench = load_bench("products")
     with bench.connect(tmp_path) as con:
         con.execute(OUTCOMES)
 

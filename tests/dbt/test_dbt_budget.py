@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 import duckdb
-import harness
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from scipy.optimize import minimize
+from support import load_bench
 
-BENCH = harness.load_bench("products")
+BENCH = load_bench("products")
 # A budget to compile with, which each example replaces by its own.
 BUDGET = 123456.78
 COLUMNS = "segment_key, spend, optimal_spend, floor, cap, binding, marginal_return, uniform_spend"

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import duckdb
-import harness
 import pytest
+from support import load_bench
 
-BENCH = harness.load_bench("products")
+BENCH = load_bench("products")
 # Newcombe (1998), table II, method 10: treated, holdout, and the interval.
 PUBLISHED = [
     ((56, 70), (48, 80), (0.0524, 0.3339)),

@@ -9,6 +9,7 @@ from pathlib import Path
 import duckdb
 import harness
 import pytest
+from support import load_bench
 
 # Six hundred customers of two segments who buy three products each. In S1 a third buy p1, in S2
 # a twelfth; whoever buys p2 also buys p3.
@@ -52,7 +53,7 @@ MINE = f"'crm.invoices', 'crm.groups', segment='tribe', id='customer', {COLUMNS}
 UNNAMED = MINE.replace("'article'", "none")
 NAMED = "products='crm.articles', product_key='code', product_name='label', category='kind'"
 
-BENCH = harness.load_bench("products")
+BENCH = load_bench("products")
 
 
 @pytest.fixture(scope="module")

@@ -268,6 +268,26 @@ def test_other_algorithms(
         assert {text.rsplit(" (", 1)[0] for text in named} == {names(key) for (key,) in rows}
 
 
+def test_several_models_and_none_called_customers(changed: duckdb.DuckDBPyConnection) -> None:
+    for name in ("a", "b"):
+        segql.fit(changed, "features.customer_features", id="customer_id", name=name, k=3,
+                  features=["recency", "monetary"])  # fmt: skip
+    changed.execute("delete from segql.models where model_name not in ('a', 'b')")
+
+    with pytest.raises(SegqlError, match="none is called customers; accepted: model, one of a, b"):
+        Shop(changed)
+    assert Shop(changed, model="b").current["k"] == 3
+
+
+def test_few_customers_have_a_top_fifth(changed: duckdb.DuckDBPyConnection) -> None:
+    changed.execute("create or replace table marts.rfm_segments as from marts.rfm_segments limit 3")
+    changed.execute("update marts.rfm_segments set monetary = 10")
+
+    chart = items_of(changed)["lorenz"]
+
+    assert chart.alt.startswith("The fifth of customers who spent most bring 20.0 % of the revenue")
+
+
 def test_a_registry_without_maps_says_so(changed: duckdb.DuckDBPyConnection) -> None:
     changed.execute("drop table segql.map_points; drop table segql.map_axes")
 

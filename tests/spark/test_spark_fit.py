@@ -12,6 +12,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+from support import load_bench
 
 import segql
 from segql.engines.duckdb import DuckDBEngine
@@ -20,6 +21,7 @@ from segql.lifecycle import fitted
 from segql.model import Model
 from segql.training import DEFAULTS, Request
 
+executors = load_bench("spark_workers").executors
 FEATURES = ["recency", "monetary", "it's a `count`", "channel"]
 OPTIONS: dict[str, Any] = {"id": "customer_id", "features": FEATURES, "k": 5}
 
@@ -213,20 +215,6 @@ def test_brackets_and_the_thinned_rows_of_large_tables(
     scalings = [m.recipe.features[0].state()["scaling"] for m in (on_spark, in_duckdb)]
     assert scalings[0] == scalings[1]
     np.testing.assert_allclose(on_spark.points, in_duckdb.points, atol=1e-3)
-
-
-def executors(spark: Any) -> list[int]:
-    """Processes of this session's workers."""
-    port = spark.conf.get("spark.driver.port")
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            command = (process / "cmdline").read_bytes().decode()
-        except OSError:
-            continue
-        if "CoarseGrainedExecutorBackend" in command and f":{port}" in command:
-            found.append(int(process.name))
-    return found
 
 
 def test_a_killed_worker_changes_nothing(

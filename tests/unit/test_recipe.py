@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 
 import segql
+from segql import sql
 from segql.errors import SegqlError
 from segql.model import Model
 from segql.recipe import kind_of, plan
+from segql.sql import MOST_EQUATIONS
 
 TYPES = {"id": "BIGINT", "Amount": "DOUBLE", "channel": "VARCHAR", "member": "BOOLEAN"}
 
@@ -235,3 +237,16 @@ def test_predictions_of_an_earlier_model_are_left_out(shop: duckdb.DuckDBPyConne
     shop.execute("create table scored as from segql.predict('m', 't')")
     model = segql.fit(shop, "scored", id="id", k=2)
     assert not {"segment_id", "segment_key", "distance", "confidence"} & set(model.recipe.names)
+
+
+@pytest.mark.parametrize("size", [1, 2, MOST_EQUATIONS, MOST_EQUATIONS + 1, 3000])
+def test_one_of_any_number_of_items(size: int) -> None:
+    items = [f"it's {number}" for number in range(size)]
+    test = sql.text(sql.one_of(sql.column("x"), [sql.string(item) for item in items]))
+    with duckdb.connect() as con:
+        found = con.execute(
+            f'select {test} from (values (?), (?), (?), (null)) as t("x")',
+            [items[0], items[-1], "another"],
+        ).fetchall()
+    assert found == [(True,), (True,), (False,), (None,)]
+    assert (" IN " in test) == (size > MOST_EQUATIONS)

@@ -12,15 +12,24 @@ from segql.model import Model
 
 
 def merge_rows(model: Model) -> list[dict[str, Any]]:
-    """Merges in scipy's numbering: leaves from 0, then each merge."""
+    """Merges in scipy's numbering: leaves from 0, then each merge.
+
+    Each side bears its segment_id, NULL where it joins several.
+    """
     if model.tree is None:
         return []
-    rows = zip(model.tree.pairs.tolist(), model.tree.heights, model.tree.sizes, strict=True)
-    return [
-        {"merge": number, "left": left, "right": right, "height": float(height),
-         "size": float(size)}
-        for number, ((left, right), height, size) in enumerate(rows, start=1)
-    ]  # fmt: skip
+    leaves = model.tree.segments
+    segments = [None] * model.tree.leaves if leaves is None else leaves.tolist()
+    rows = []
+    merges = zip(model.tree.pairs.tolist(), model.tree.heights, model.tree.sizes, strict=True)
+    for number, ((left, right), height, size) in enumerate(merges, start=1):
+        sides = segments[left], segments[right]
+        segments.append(sides[0] if sides[0] == sides[1] else None)
+        rows.append(
+            {"merge": number, "left": left, "right": right, "height": float(height),
+             "size": float(size), "left_segment_id": sides[0], "right_segment_id": sides[1]}
+        )  # fmt: skip
+    return rows
 
 
 def curve_rows(model: Model) -> list[dict[str, Any]]:

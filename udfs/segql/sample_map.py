@@ -67,8 +67,6 @@ def draw_map(
     covariance = (centred * (points.w / total)[:, None]).T @ centred
     axes = fit_projection(covariance, mean, int(total), min(MAP_AXES, space.size))
     sample = spread_sample(points, MAP_ROWS, seed)
-    if len(sample) > MAP_ROWS:
-        sample = sample[:: -(-len(sample) // MAP_ROWS)]
     onto = axes.components
     return SampleMap(
         points=(sample - mean) @ onto.T,

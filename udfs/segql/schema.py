@@ -58,7 +58,7 @@ TABLES: dict[str, str] = {
     "diagnostics": f"""{_VERSIONED}, diagnostic varchar, numerical_value double,
         description varchar""",
     "dendrogram": f"""{_VERSIONED}, merge integer, "left" integer, "right" integer, height double,
-        size double""",
+        size double, left_segment_id integer, right_segment_id integer""",
     "k_distances": f"""{_VERSIONED}, "position" integer, share double, distance double""",
     "map_points": f"""{_VERSIONED}, place integer, x double, y double, z double,
         segment_id integer""",

@@ -14,6 +14,9 @@ SCRATCH = "_sq_"
 #: A number beyond this counts as missing, as NaN and infinity do: its cube must stay finite.
 LARGEST = 1e100
 
+#: A choice of more items than this is written as IN.
+MOST_EQUATIONS = 100
+
 
 def column(name: str, table: str | None = None) -> exp.Column:
     """Name a column, always quoted, optionally qualified."""
@@ -99,6 +102,21 @@ def compare(kind: type[exp.Binary], left: Expr, right: Expr) -> Expr:
 def both(*conditions: Expr) -> Expr:
     """Join conditions with AND."""
     return exp.and_(*conditions, wrap=False)
+
+
+def one_of(value: Expr, items: Sequence[Expr]) -> Expr:
+    """Tell whether a value equals one of the items.
+
+    DuckDB makes a join of every IN, and a query that uses the column often has as many: 37
+    countries cost a pass three seconds of planning, as equations nothing. It reads no more than
+    a thousand equations, though.
+    """
+    if len(items) > MOST_EQUATIONS:
+        return exp.In(this=value.copy(), expressions=list(items))
+    return _fold(
+        [compare(exp.EQ, value.copy(), item) for item in items],
+        lambda left, right: exp.Or(this=left, expression=right),
+    )
 
 
 def absolute(expression: Expr) -> exp.Abs:

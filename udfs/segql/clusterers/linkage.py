@@ -27,11 +27,14 @@ class Tree:
         Distance at which they are joined; never falling.
     sizes : ndarray of shape (n − 1,)
         Weight of what results.
+    segments : ndarray of int, shape (n,), optional
+        segment_id of each leaf, where the tree was cut.
     """
 
     pairs: NDArray[np.intp]
     heights: Matrix
     sizes: Matrix
+    segments: Labels | None = None
 
     @property
     def leaves(self) -> int:

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING, Any, ClassVar
 
 from numpy.typing import NDArray
 from sqlglot import exp
+from sqlglot.errors import SqlglotError
 
 from segql import sql
 
@@ -66,6 +67,18 @@ class Engine(ABC):
     @abstractmethod
     def relation(self, text: str) -> exp.Table:
         """Turn a relation name or a SELECT into something to read from."""
+
+    def names(self, text: str) -> Iterator[exp.Table]:
+        """Tables that a text may name: as it stands, or by its parts."""
+        yield exp.Table(this=exp.to_identifier(text, quoted=True))
+        try:
+            parsed = exp.to_table(text, dialect=self.dialect)
+        except (SqlglotError, ValueError):
+            return
+        for part in parsed.parts:
+            part.set("quoted", True)
+        if not parsed.args.get("joins") and not parsed.args.get("alias"):
+            yield parsed
 
     @abstractmethod
     def release(self, source: exp.Table) -> None:

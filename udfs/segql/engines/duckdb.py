@@ -14,7 +14,6 @@ import duckdb
 import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from segql import sql
 from segql.engines.base import Engine
@@ -131,7 +130,7 @@ class DuckDBEngine(Engine):
         stripped = text.strip().rstrip(";").strip()
         # On DuckDB 2.0 a statement that fails ends the caller's transaction: look before trying.
         within = self.in_transaction()
-        for candidate in self._names(stripped):
+        for candidate in self.names(stripped):
             if within and not self._can_be_read(candidate):
                 continue
             try:
@@ -155,18 +154,6 @@ class DuckDBEngine(Engine):
             said = " ".join(str(error).split("\n\nLINE ")[0].split())
             raise SegqlError(f"the query cannot be read: {said}") from error
         return view
-
-    @staticmethod
-    def _names(text: str) -> Iterator[exp.Table]:
-        yield exp.Table(this=exp.to_identifier(text, quoted=True))
-        try:
-            parsed = exp.to_table(text, dialect="duckdb")
-        except (SqlglotError, ValueError):
-            return
-        for part in parsed.parts:
-            part.set("quoted", True)
-        if not parsed.args.get("joins") and not parsed.args.get("alias"):
-            yield parsed
 
     def _can_be_read(self, name: exp.Table) -> bool:
         """Tell from the catalog and the folder whether a name is that of a relation or a file."""

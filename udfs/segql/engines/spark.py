@@ -17,7 +17,6 @@ import numpy as np
 import pyarrow as pa
 from numpy.typing import NDArray
 from sqlglot import exp
-from sqlglot.errors import SqlglotError
 
 from segql import sql
 from segql.engines.base import Engine
@@ -141,7 +140,7 @@ class SparkEngine(Engine):
         stripped = text.strip().rstrip(";").strip()
         if QUERY.match(stripped):
             return self._query(stripped)
-        for candidate in _names(stripped):
+        for candidate in self.names(stripped):
             if self._schema(candidate) is not None:
                 return candidate
         known = [row[1] for row in self.rows("show tables")][:12]
@@ -304,18 +303,6 @@ def _bigint(value: int) -> exp.Expr:
     """Whole number of 64 bits; the smallest has no literal of its own."""
     text = exp.Literal.string(str(value))
     return exp.Cast(this=text, to=exp.DataType.build("bigint"))
-
-
-def _names(text: str) -> Iterator[exp.Table]:
-    yield exp.Table(this=exp.to_identifier(text, quoted=True))
-    try:
-        parsed = exp.to_table(text, dialect="spark")
-    except (SqlglotError, ValueError):
-        return
-    for part in parsed.parts:
-        part.set("quoted", True)
-    if not parsed.args.get("joins") and not parsed.args.get("alias"):
-        yield parsed
 
 
 def _type(spark: str) -> str:

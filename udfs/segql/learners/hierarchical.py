@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 import numpy as np
@@ -104,7 +104,7 @@ def learn(training: Training) -> Learned:
         reason=reason,
         info={"elbow": find_elbow([t.k for t in trials], [t.inertia for t in trials])},
         diagnostics={name: item for name, item in diagnostics.items() if np.isfinite(item[0])},
-        tree=tree,
+        tree=replace(tree, segments=measured.numbers[tree.cut(k) + 1]),
     )
     return with_trust(training, learned, refit, BOOTSTRAP_LEAVES)
 

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from segql.report.contents import Absent, Card, Chart, Column, Part, Row, Sheet, Table, shown
 from segql.report.figures import axis, bars, height, line
-from segql.report.movement import changes
+from segql.report.movement import changes, moves
 from segql.report.reading import Shop
 
 #: Points of the Lorenz curve.
@@ -29,7 +31,7 @@ def cards(shop: Shop) -> list[Card]:
         if row["segmentation"] == "customer_segments"
     }
     worth = {row["segment_key"]: row for row in shop.mart("segment_value")}
-    moved = net_changes(shop)
+    moved, since = net_changes(shop)
     made = []
     for row in shop.summary:
         key = row["segment_key"]
@@ -47,7 +49,7 @@ def cards(shop: Shop) -> list[Card]:
                  "amount")
             )  # fmt: skip
         if moved is not None:
-            facts.append(("Change since the last run", moved.get(key, 0), "signed"))
+            facts.append((f"Change since {shown(since)}", moved.get(key, 0), "signed"))
         todo = advice.get(key, {})
         verdict = shop.trust.get(key, {})
         made.append(
@@ -65,20 +67,16 @@ def cards(shop: Shop) -> list[Card]:
     return made
 
 
-def net_changes(shop: Shop) -> dict[str, int] | None:
-    """Customers that each segment has gained or lost; None while there is one date only."""
-    rows = [
-        row
-        for row in shop.mart("segment_transitions")
-        if row["segmentation"] == "customer_segments" and row["from_date"] is not None
-    ]
+def net_changes(shop: Shop) -> tuple[dict[str, int] | None, Any]:
+    """Customers that each segment has gained or lost, since when; None while there is one date."""
+    rows = moves(shop)
     if not rows:
-        return None
+        return None, None
     net: dict[str, int] = {}
     for row in rows:
         net[row["to_segment"]] = net.get(row["to_segment"], 0) + row["customers"]
         net[row["from_segment"]] = net.get(row["from_segment"], 0) - row["customers"]
-    return net
+    return net, rows[0]["from_date"]
 
 
 def _detail(todo: Row) -> str:
@@ -154,7 +152,7 @@ def lorenz(shop: Shop) -> Chart | Absent:
     gini = 2 * float(rows[0]["ranked"]) / (count * total) - (count + 1) / count
     x = [0.0, *(float(row["customers"]) for row in rows)]
     y = [0.0, *(float(row["revenue"]) for row in rows)]
-    top = next(1 - b for a, b in zip(x, y, strict=True) if a >= 0.8)
+    top = 1 - float(np.interp(0.8, x, y))
     figure = {
         "data": [
             line("Customers", x, y, "@0", marks=None, fill="tozeroy",

@@ -33,17 +33,10 @@ def maps(shop: Shop) -> Part:
     return Part("map", "Map", items=items)
 
 
-def _keys(shop: Shop) -> dict[int, str]:
-    return {
-        row["segment_id"]: row["segment_key"] for row in shop.kept("segments", "kept.segment_id")
-    }
-
-
 def _groups(shop: Shop, points: Sequence[Row]) -> list[tuple[str, list[Row]]]:
-    keys = _keys(shop)
     groups: dict[str, list[Row]] = {}
     for row in points:
-        groups.setdefault(keys.get(row["segment_id"], "noise"), []).append(row)
+        groups.setdefault(shop.keys.get(row["segment_id"], "noise"), []).append(row)
     order = list(shop.names)
     return sorted(groups.items(), key=lambda item: (
         order.index(item[0]) if item[0] in order else len(order), item[0]))  # fmt: skip

@@ -81,7 +81,12 @@ class Shop:
             if wanted not in known:
                 raise SegqlError(unknown("model", wanted, known))
             return wanted
-        return "customers" if "customers" in known else (known[0] if len(known) == 1 else None)
+        if "customers" in known or len(known) < 2:
+            return "customers" if "customers" in known else next(iter(known), None)
+        raise SegqlError(
+            f"there are several models and none is called customers; accepted: model, one of "
+            f"{', '.join(known)}"
+        )
 
     # -- rows --------------------------------------------------------------------------------
 
@@ -156,6 +161,12 @@ class Shop:
     def trust(self) -> dict[str, Row]:
         """segment_trust by segment_key."""
         return {row["segment_key"]: row for row in self.mart("segment_trust", "segment_key")}
+
+    @cached_property
+    def keys(self) -> dict[int, str]:
+        """segment_key of each segment_id of the model's current version."""
+        rows = self.kept("segments", "kept.segment_id")
+        return {row["segment_id"]: row["segment_key"] for row in rows}
 
     @cached_property
     def current(self) -> Row:

@@ -21,15 +21,15 @@ class Node:
     ----------
     number : int
         In scipy's numbering.
-    segment : int or None
-        Place of the segment that all of its leaves are in, from 0.
+    segment_id : int or None
+        The segment that all of its leaves are in.
     """
 
     number: int
     height: float
     size: float
     y: float
-    segment: int | None
+    segment_id: int | None
 
 
 def dendrogram(shop: Shop) -> Chart | Absent:
@@ -38,47 +38,49 @@ def dendrogram(shop: Shop) -> Chart | Absent:
     merges = shop.kept("dendrogram", "merge")
     if not merges:
         return Absent(key, title, f"It belongs to hierarchical models; {shop.kind}.")
+    keys = shop.keys
     k = int(shop.current["k"])
     leaves = len(merges) + 1
     drawn = min(max(LEAVES, k), leaves)
     # Merges in order of height: the last k − 1 join segments, the last `drawn` − 1 are drawn.
     children = {leaves + place: (row["left"], row["right"]) for place, row in enumerate(merges)}
+    # A registry of an earlier segql does not say which branch is which segment.
+    segments = {
+        row[side]: row.get(f"{side}_segment_id") for row in merges for side in ("left", "right")
+    }
     heights = {leaves + place: row["height"] for place, row in enumerate(merges)}
     weights = {leaves + place: row["size"] for place, row in enumerate(merges)}
     root = leaves + len(merges) - 1
     open_until, cut_at = root - (drawn - 1), root - (k - 1)
     order: list[Node] = []
     lines: list[dict[str, Any]] = []
-    segments: list[int] = []
 
     # A loop, not recursion: a chain of merges can be as deep as there are leaves.
     placed: dict[int, Node] = {}
-    stack: list[tuple[int, int | None, bool]] = [(root, None, False)]
+    stack = [(root, False)]
     while stack:
-        number, segment, is_done = stack.pop()
-        if segment is None and number <= cut_at:
-            segment = len(segments)
-            segments.append(number)
+        number, is_done = stack.pop()
+        segment_id = segments.get(number)
         if number <= open_until:
-            node = Node(number, 0.0, weights.get(number, 1.0), len(order), segment)
+            node = Node(number, 0.0, weights.get(number, 1.0), len(order), segment_id)
             order.append(node)
             placed[number] = node
         elif not is_done:
             left, right = children[number]
-            stack += [(number, segment, True), (right, segment, False), (left, segment, False)]
+            stack += [(number, True), (right, False), (left, False)]
         else:
             left, right = (placed[child] for child in children[number])
-            node = Node(number, heights[number], weights[number], (left.y + right.y) / 2, segment)
+            middle = (left.y + right.y) / 2
+            node = Node(number, heights[number], weights[number], middle, segment_id)
             placed[number] = node
-            colour = "@ink" if segment is None else f"@{segment % 10}"
+            colour = "@ink" if segment_id is None else shop.colour(keys.get(segment_id, ""))
             lines.append(
                 line("", [left.height, node.height, node.height, right.height],
                      [left.y, left.y, right.y, right.y], colour, marks=None, hoverinfo="skip")
             )  # fmt: skip
-    named = _names(shop, [weights.get(number, 1.0) for number in segments])
     labels = [
-        f"{named[node.segment]} ({shown(node.size, 'count')})"
-        if node.segment is not None else shown(node.size, "count")
+        f"{shop.name(keys[node.segment_id])} ({shown(node.size, 'count')})"
+        if node.segment_id in keys else shown(node.size, "count")
         for node in order
     ]  # fmt: skip
     between = (heights.get(cut_at, 0.0) + heights[cut_at + 1]) / 2 if k > 1 else heights[root]
@@ -97,18 +99,5 @@ def dendrogram(shop: Shop) -> Chart | Absent:
         [Column("Merge", "count"), Column("Height", "decimal"), Column("Weight", "count")],
         [[row["merge"], row["height"], row["size"]] for row in merges[-(drawn - 1) :]],
     )
-    note = (
-        f"Truncated to {drawn} branches of {leaves} leaves; numbers are the weight of a branch. "
-        "Segments are matched to their names by size."
-    )
+    note = f"Truncated to {drawn} branches of {leaves} leaves; numbers are the weight of a branch."
     return Chart(key, title, figure, alt, table, note, is_wide=True)
-
-
-def _names(shop: Shop, sizes: list[float]) -> list[str]:
-    """Name branches by the order of their sizes, as segments are numbered."""
-    rows = [row for row in shop.kept("segments", "kept.segment_id") if row["segment_id"] > 0]
-    by_size = sorted(range(len(sizes)), key=lambda place: -sizes[place])
-    names = [""] * len(sizes)
-    for place, row in zip(by_size, rows, strict=False):
-        names[place] = shop.name(row["segment_key"])
-    return names

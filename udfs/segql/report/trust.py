@@ -123,7 +123,7 @@ def _by_k(shop: Shop, key: str, title: str, name: str, label: str) -> Chart | Ab
                    "xaxis": axis("k", dtick=1), "yaxis": axis(label)},
     }  # fmt: skip
     elbow_said = "there is no elbow" if found is None else f"the elbow is at k = {found}"
-    best = max(rows, key=lambda row: row["silhouette"] or -1.0)
+    best = max(rows, key=lambda row: -1.0 if row["silhouette"] is None else row["silhouette"])
     alt = f"{label} by k from {k[0]} to {k[-1]}: {elbow_said}; silhouette is best at {best['k']}."
     if chosen is not None:
         alt += f" Chosen: {chosen['k']}."

@@ -36,8 +36,7 @@ class OneHot:
             (level, sql.compare(exp.EQ, value.copy(), sql.string(level))) for level in self.levels
         ]
         if self.rare:
-            listed = exp.In(this=value.copy(), expressions=[sql.string(item) for item in self.rare])
-            tests.append(("other", listed))
+            tests.append(("other", sql.one_of(value, [sql.string(item) for item in self.rare])))
         if self.null:
             tests.append(("NULL", exp.Is(this=value.copy(), expression=exp.Null())))
         return [
