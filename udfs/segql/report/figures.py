@@ -110,9 +110,13 @@ def bars(
                 "arrayminus": [_gap(value, end) for end, value in zip(low, values, strict=True)],
             }  # fmt: skip
         data.append(trace)
+    known = [float(value) for _, values, _ in series for value in values if value is not None]
+    least, most = min(known, default=0.0), max([0.0, *known])
+    # Room for the value to the left of a bar below zero, where the names stand.
+    room = {"range": [1.2 * least - 0.2 * most, 1.05 * most]} if least < 0 else {}
     layout: dict[str, Any] = {
         "height": height(len(names) * max(1, len(series))),
-        "xaxis": axis(title, style),
+        "xaxis": axis(title, style, **room),
         "yaxis": places(names),
         "barmode": "group",
         "bargap": 0.25,

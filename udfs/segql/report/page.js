@@ -2,15 +2,17 @@
 (function () {
   "use strict";
   var figures = JSON.parse(document.getElementById("figures").textContent);
+  /* Each farthest from those before it and from the grey, also as seen without red, green or blue
+     cones, among colours that stand out from the ground. */
   var themes = {
     light: {
-      list: ["#0072b2", "#d55e00", "#009e73", "#aa4499", "#b58900", "#3a9bd6", "#7a4f2a", "#5b4fb3", "#7f7f00", "#c2335b"],
+      list: ["#0072b2", "#dd7711", "#663311", "#9900ff", "#bb8866", "#4422aa", "#992255", "#cc55ff", "#663377", "#995500"],
       ink: "#1b1f24", muted: "#57606a", grid: "#e2e6eb", rest: "#98a2ae", good: "#0072b2", bad: "#d55e00", ground: "#ffffff",
       diverging: [[0, "#2166ac"], [0.25, "#92c5de"], [0.5, "#f7f7f7"], [0.75, "#f4a582"], [1, "#b2182b"]],
       sequential: [[0, "#f3f7fb"], [0.35, "#b3cde3"], [0.7, "#5a92c4"], [1, "#1c4f82"]]
     },
     dark: {
-      list: ["#56b4e9", "#f0883e", "#2fc79a", "#e08fd0", "#e6c229", "#8ec7ff", "#c9996b", "#a79bff", "#bdbd4a", "#ff8fae"],
+      list: ["#56b4e9", "#ff7711", "#aa00ff", "#ffcc99", "#886633", "#ccee66", "#00ffdd", "#5566cc", "#cc8877", "#99ff00"],
       ink: "#eceff3", muted: "#aab4c0", grid: "#2d3640", rest: "#7d8894", good: "#56b4e9", bad: "#f0883e", ground: "#14181d",
       diverging: [[0, "#4f9ddb"], [0.25, "#2f5f86"], [0.5, "#232a32"], [0.75, "#8a4a34"], [1, "#ef7a53"]],
       sequential: [[0, "#1b232c"], [0.35, "#274a68"], [0.7, "#3f82b5"], [1, "#8ecbff"]]
