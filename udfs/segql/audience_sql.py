@@ -54,7 +54,7 @@ def resolved(engine: DuckDBEngine, options: AudienceOptions) -> Source:
         features = engine.relation(options.features)
         described, others, alias = options.features, engine.columns(features), "features"
         _find("id", options.id, others, described)
-        id = _quoted(options.id)
+        id = sql.quoted(options.id)
         joined = f" left join {sql.text(features)} as features on segments.{id} = features.{id}"
     strata = [_find("strata", name, others, described) for name in options.strata]
     value = options.value
@@ -73,9 +73,9 @@ def resolved(engine: DuckDBEngine, options: AudienceOptions) -> Source:
         _check_kind(date, columns, options.segments, "date")
     name = "segment_name" if "segment_name" in lowered else None
     parts = [
-        f"segments.{_quoted(options.id)} as customer_id",
-        f"segments.{_quoted(options.id)}::varchar as id_text",
-        f"coalesce(segments.{_quoted(options.segment)}::varchar, 'unscored') as segment_key",
+        f"segments.{sql.quoted(options.id)} as customer_id",
+        f"segments.{sql.quoted(options.id)}::varchar as id_text",
+        f"coalesce(segments.{sql.quoted(options.segment)}::varchar, 'unscored') as segment_key",
         f"{_of('segments', name)}::varchar as name",
         f"{_of('segments', version)}::integer as model_version",
         f"{_of('segments', date)}::date as as_of_date",
@@ -119,7 +119,7 @@ def draw_query(
         Of each segment to export, where the counting of its share starts, and its name.
     """
     segments = ", ".join(
-        f"({_literal(key)}, {start}, {'null' if name is None else _literal(name)})"
+        f"({sql.literal(key)}, {start}, {'null' if name is None else sql.literal(name)})"
         for key, (start, name) in starts.items()
     )
     same_value = "partition by segment_key, value is null"
@@ -189,12 +189,4 @@ def _check_kind(name: str, columns: Mapping[str, str], relation: str, kind: str)
 
 
 def _of(alias: str, column: str | None) -> str:
-    return "null" if column is None else f"{alias}.{_quoted(column)}"
-
-
-def _quoted(name: str) -> str:
-    return sql.text(sql.column(name))
-
-
-def _literal(text: str) -> str:
-    return sql.text(sql.string(text))
+    return "null" if column is None else f"{alias}.{sql.quoted(column)}"

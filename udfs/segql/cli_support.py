@@ -18,7 +18,7 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from segql import sql
-from segql.errors import SegqlError
+from segql.errors import SegqlError, said
 from segql.shell import drawn
 
 DATABASE_VARIABLE = "SEGQL_DATABASE"
@@ -48,11 +48,11 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
                 raise
             raise KeyboardInterrupt from error
         except (SegqlError, duckdb.Error, OSError) as error:
-            said = " ".join(str(error).split("\n\nLINE ")[0].split())
+            message = said(error)
             if options.get("as_json"):
-                typer.echo(json.dumps({"error": said}, ensure_ascii=False), err=True)
+                typer.echo(json.dumps({"error": message}, ensure_ascii=False), err=True)
             else:
-                typer.echo(f"segql: {said}", err=True)
+                typer.echo(f"segql: {message}", err=True)
             raise typer.Exit(1) from error
 
     return run
@@ -89,19 +89,19 @@ def opened_to_read(database: Path, otherwise: str) -> Iterator[duckdb.DuckDBPyCo
         with opened(database, writes=False) as con:
             yield con
     except duckdb.IOException as error:
-        said = " ".join(str(error).split())
-        if "lock on file" in said:
+        message = said(error)
+        if "lock on file" in message:
             raise SegqlError(
                 f"the database {str(database)!r} is open for writing in another process; accepted: "
                 f"{otherwise}"
             ) from error
-        if "newer" in said or "Storage Version" in said:
+        if "newer" in message or "Storage Version" in message:
             raise SegqlError(
                 f"the database {str(database)!r} was written by a newer DuckDB than "
                 f"{duckdb.__version__}; accepted: one in a storage version that this one reads, "
                 "or a newer duckdb here"
             ) from error
-        raise SegqlError(f"the database {str(database)!r} cannot be opened: {said}") from error
+        raise SegqlError(f"the database {str(database)!r} cannot be opened: {message}") from error
 
 
 def plain(value: Any) -> Any:
@@ -183,7 +183,7 @@ def write_file(con: duckdb.DuckDBPyConnection, rows: duckdb.DuckDBPyRelation, pa
     if path.suffix.lower() not in kinds:
         raise SegqlError(f"to got {str(path)!r}; accepted: a file that ends in {', '.join(kinds)}")
     part = path.with_name(f".{path.name}.{os.getpid()}")
-    target = sql.text(sql.string(str(part)))
+    target = sql.literal(str(part))
     try:
         [(count,)] = con.execute(
             f"copy ({rows.sql_query()}) to {target} (format {kinds[path.suffix.lower()]})"

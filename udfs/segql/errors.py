@@ -18,6 +18,11 @@ class TooFewRowsError(SegqlError):
     """Rows that no option can make segments of: too few of them, or too few that differ."""
 
 
+def said(error: BaseException) -> str:
+    """What an error says, in one line, without the statement that DuckDB shows it in."""
+    return " ".join(str(error).split("\n\nLINE ")[0].split())
+
+
 def unknown(kind: str, name: object, known: Iterable[object]) -> str:
     """Word the error for a name outside a closed list.
 

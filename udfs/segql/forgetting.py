@@ -81,10 +81,10 @@ def forget(
         for schema, table, column, kind in _holders(
             engine, sorted(names), [*OWN_SCHEMAS, *schemas]
         ):
-            target = f"{_quoted(schema)}.{_quoted(table)}"
+            target = f"{sql.quoted(schema)}.{sql.quoted(table)}"
             [(count,)] = engine.rows(
-                f"delete from {target} where {_quoted(column)}::varchar = ? "
-                f"or {_quoted(column)} = try_cast(? as {kind})",
+                f"delete from {target} where {sql.quoted(column)}::varchar = ? "
+                f"or {sql.quoted(column)} = try_cast(? as {kind})",
                 [str(id), str(id)],
             )
             if count:
@@ -155,7 +155,7 @@ def rewrite(path: Path, change: Callable[[duckdb.DuckDBPyConnection], Any] | Non
 def _copied(source: Path, target: Path) -> Iterator[None]:
     """Copy a database, and keep the source locked against writers."""
     with duckdb.connect() as con:
-        old, new = (sql.text(sql.string(str(item))) for item in (source, target))
+        old, new = (sql.literal(str(item)) for item in (source, target))
         con.execute(f"attach {old} as old (read_only)")
         con.execute(f"attach {new} as new (storage_version '{STORAGE}')")
         con.execute("copy from database old to new")
@@ -165,7 +165,3 @@ def _copied(source: Path, target: Path) -> Iterator[None]:
 
 def _log(path: Path) -> Path:
     return path.with_name(path.name + ".wal")
-
-
-def _quoted(name: str) -> str:
-    return sql.text(sql.column(name))

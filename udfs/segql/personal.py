@@ -269,13 +269,9 @@ def _count(column: str, kind: str) -> str:
         return f"0, count(*) filter (abs({name}::hugeint) >= {_LEAST_PHONE}), count({name})"
     value = name if kind == "VARCHAR" else f"{name}::varchar"
     is_code = _words(column)[-1:] and _words(column)[-1] in _CODES
-    email, phone = (_literal(item) for item in (EMAIL_VALUE, _PLUS if is_code else PHONE_VALUE))
+    email, phone = (sql.literal(item) for item in (EMAIL_VALUE, _PLUS if is_code else PHONE_VALUE))
     return (
         f"count(*) filter (contains({value}, '@') and regexp_matches({value}, {email})), "
         f"count(*) filter (regexp_full_match(trim({value}), {phone})), "
         f"count(*) filter ({value} <> '')"
     )
-
-
-def _literal(text: str) -> str:
-    return sql.text(sql.string(text))

@@ -12,19 +12,16 @@ from typing import Any
 
 import duckdb
 
-from segql import placing
+from segql import placing, sql
 from segql.engines.duckdb import DuckDBEngine
-from segql.errors import SegqlError
+from segql.errors import SegqlError, said
 from segql.forgetting import rewrite
 from segql.personal import LeftOut, PersonalRules
 from segql.served_file import (
     PUBLICATION,
     attached,
     copy_served,
-    literal,
     note_publication,
-    quoted,
-    said,
     write_parquet,
 )
 
@@ -113,7 +110,7 @@ def publish(
     [(database,)] = con.execute("select current_database()").fetchall()
     # A connection of its own: the caller's transaction, result and USE stay as they are.
     with closing(con.cursor()) as cursor, ExitStack() as held:
-        cursor.execute(f"use {quoted(database)}")
+        cursor.execute(f"use {sql.quoted(database)}")
         engine = DuckDBEngine(cursor)
         _check_target(engine, request.to)
         before = _published_before(request.to)
@@ -184,7 +181,7 @@ def rewrite_served(path: Path, change: Callable[[duckdb.DuckDBPyConnection], Any
 def _publication_of(path: Path) -> tuple[str, str | None] | None:
     """The schema of the marts and the Parquet folder that a file was published with."""
     with duckdb.connect() as con:
-        con.execute(f"attach {literal(str(path))} as served (read_only)")
+        con.execute(f"attach {sql.literal(str(path))} as served (read_only)")
         try:
             rows = con.execute(f"select marts, parquet from served.segql.{PUBLICATION}").fetchall()
         except duckdb.CatalogException:
@@ -259,7 +256,7 @@ def _published_before(to: Path) -> str | None:
         raise SegqlError(f"to got {str(to)!r}, which is no DuckDB file; {accepted}")
     with duckdb.connect() as con:
         try:
-            con.execute(f"attach {literal(str(to))} as served (read_only)")
+            con.execute(f"attach {sql.literal(str(to))} as served (read_only)")
         except duckdb.Error as error:
             if "lock on file" in str(error):
                 raise SegqlError(
@@ -298,7 +295,7 @@ def _written(engine: DuckDBEngine, request: _Request, before: str | None) -> Pub
             if folder is not None:
                 write_parquet(engine, served, request.schema, folder)
             # What is in the log is in the file before anyone opens it.
-            engine.run(f"checkpoint {quoted(served)}")
+            engine.run(f"checkpoint {sql.quoted(served)}")
         if placing.log_of(part).exists():
             raise SegqlError("the copy has a log left")
         if folder is not None and version is not None:

@@ -319,7 +319,7 @@ class Registry:
         kept = model.scorer
         assert isinstance(kept, KeptCells)
         assert kept.model is not None
-        name, mark = (sql.text(sql.string(item)) for item in (kept.model.name, kept.model.mark))
+        name, mark = (sql.literal(item) for item in (kept.model.name, kept.model.mark))
         return (
             f"insert into {CELLS} by name select {name} as model_name, {model.version} as "
             f"model_version, {mark} as mark, * from {sql.text(scorer.table)}"

@@ -12,11 +12,10 @@ from pathlib import Path
 from urllib.parse import quote
 
 import duckdb
-from sqlglot import exp
 
 from segql import sql
 from segql.engines.duckdb import DuckDBEngine
-from segql.errors import SegqlError
+from segql.errors import SegqlError, said
 from segql.personal import EMAIL_VALUE, LeftOut, PersonalRules, personal_columns
 from segql.registry import Registry
 from segql.schema import TABLES, has_table
@@ -50,7 +49,9 @@ def attached(engine: DuckDBEngine, part: Path) -> Iterator[str]:
     """Attach a new file; its name is nobody else's."""
     name = f"{sql.SCRATCH}served_{uuid.uuid4().hex[:12]}"
     # Read-write by name: the connection itself may be read-only.
-    engine.run(f"attach {literal(str(part))} as {name} (read_write, storage_version '{STORAGE}')")
+    engine.run(
+        f"attach {sql.literal(str(part))} as {name} (read_write, storage_version '{STORAGE}')"
+    )
     try:
         yield name
     except BaseException:
@@ -68,12 +69,12 @@ def _in_use(engine: DuckDBEngine, served: str) -> Iterator[None]:
     Only for a while: a file in use that cannot be written, as on a full disk, cannot be detached.
     """
     database = engine.database
-    engine.run(f"use {quoted(served)}")
+    engine.run(f"use {sql.quoted(served)}")
     try:
         yield
     finally:
         with suppress(duckdb.Error):
-            engine.run(f"use {quoted(database)}")
+            engine.run(f"use {sql.quoted(database)}")
 
 
 def copy_served(engine: DuckDBEngine, served: str, schema: str, rules: PersonalRules) -> Copied:
@@ -99,11 +100,12 @@ def copy_served(engine: DuckDBEngine, served: str, schema: str, rules: PersonalR
     rules.check(marts | {table: {column: ""} for table, column in _CATEGORIES.items()})
     left: list[LeftOut] = []
     counts = {}
-    engine.run(f"create schema if not exists {quoted(served)}.{quoted(schema)}")
+    engine.run(f"create schema if not exists {sql.quoted(served)}.{sql.quoted(schema)}")
     for mart, columns in marts.items():
         with _named(mart):
             source, target = (
-                f"{quoted(name)}.{quoted(schema)}.{quoted(mart)}" for name in (database, served)
+                f"{sql.quoted(name)}.{sql.quoted(schema)}.{sql.quoted(mart)}"
+                for name in (database, served)
             )
             gone = personal_columns(engine, source, mart, columns, rules)
             kept = [column for column in columns if column not in {item.column for item in gone}]
@@ -112,7 +114,7 @@ def copy_served(engine: DuckDBEngine, served: str, schema: str, rules: PersonalR
                     f"mart {mart!r} would have no column left without {', '.join(columns)}; "
                     "accepted: one or more of them in the option keep"
                 )
-            listed = ", ".join(map(quoted, kept))
+            listed = ", ".join(map(sql.quoted, kept))
             [(counts[mart],)] = engine.rows(
                 f"create table {target} as select {listed} from {source}"
             )
@@ -130,8 +132,8 @@ def write_parquet(engine: DuckDBEngine, served: str, schema: str, folder: Path) 
     )
     for (mart,) in marts:
         with _named(mart):
-            file = literal(str(folder / f"{_file_name(mart)}.parquet"))
-            source = f"{quoted(served)}.{quoted(schema)}.{quoted(mart)}"
+            file = sql.literal(str(folder / f"{_file_name(mart)}.parquet"))
+            source = f"{sql.quoted(served)}.{sql.quoted(schema)}.{sql.quoted(mart)}"
             engine.run(f"copy {source} to {file} (format parquet)")
 
 
@@ -186,14 +188,14 @@ def _comment(engine: DuckDBEngine, schema: str, mart: str, columns: list[str], c
     )
     for (comment,) in rows:
         if comment:
-            engine.run(f"comment on table {copied} is {literal(comment)}")
+            engine.run(f"comment on table {copied} is {sql.literal(comment)}")
     for column, comment in engine.rows(
         "select column_name, comment from duckdb_columns() where database_name = ? "
         "and schema_name = ? and table_name = ? and comment is not null",
         where,
     ):
         if column in columns:
-            engine.run(f"comment on column {copied}.{quoted(column)} is {literal(comment)}")
+            engine.run(f"comment on column {copied}.{sql.quoted(column)} is {sql.literal(comment)}")
 
 
 def _copy_registry(engine: DuckDBEngine, served: str, rules: PersonalRules) -> dict[str, int]:
@@ -202,7 +204,7 @@ def _copy_registry(engine: DuckDBEngine, served: str, rules: PersonalRules) -> d
     for table, column in _CATEGORIES.items():
         if table in tables and rules.decision(table, column) is not True:
             _check_categories(engine, table, column)
-    source = f"{quoted(engine.database)}.segql"
+    source = f"{sql.quoted(engine.database)}.segql"
     published = (
         f" semi join (from {source}.models where is_published) as published "
         "on copied.model_name = published.model_name "
@@ -229,7 +231,7 @@ def _check_categories(engine: DuckDBEngine, table: str, column: str) -> None:
     """Refuse a model that has learned e-mail addresses as categories: it cannot do without."""
     [(count,)] = engine.rows(
         f"select count(*) from segql.{table} "
-        f"where regexp_matches({quoted(column)}::varchar, {literal(EMAIL_VALUE)})"
+        f"where regexp_matches({sql.quoted(column)}::varchar, {sql.literal(EMAIL_VALUE)})"
     )
     if count:
         raise SegqlError(
@@ -247,7 +249,7 @@ def note_publication(
     left_out: list[LeftOut],
 ) -> None:
     """Write the file's own row."""
-    table = f"{quoted(served)}.segql.{PUBLICATION}"
+    table = f"{sql.quoted(served)}.segql.{PUBLICATION}"
     engine.run(f"create table {table} ({_PUBLICATION_COLUMNS})")
     left = [{"mart": item.table, "column": item.column, "reason": item.reason} for item in left_out]
     engine.run(
@@ -263,18 +265,3 @@ def _file_name(mart: str) -> str:
     """A mart's name as a file's: only what no file name can hold is written otherwise."""
     name = "".join(quote(c, safe="") if c in '/\\%\0:*?"<>|' else c for c in mart)
     return f"%2E{name[1:]}" if name.startswith(".") else name
-
-
-def said(error: BaseException) -> str:
-    """What an error says, in one line, without the statement that it is in."""
-    return " ".join(str(error).split("\n\nLINE ")[0].split())
-
-
-def quoted(name: str) -> str:
-    """Any name as SQL."""
-    return sql.text(exp.to_identifier(name, quoted=True))
-
-
-def literal(text: str) -> str:
-    """Any text as SQL."""
-    return sql.text(sql.string(text))

@@ -183,3 +183,13 @@ def layer(source: exp.Query | exp.Table, *columns: Expr, keep: bool = True) -> e
 def text(expression: Expr, dialect: str = "duckdb") -> str:
     """Print an expression in a dialect."""
     return expression.sql(dialect=dialect)
+
+
+def quoted(name: str) -> str:
+    """Print any name in DuckDB's SQL."""
+    return text(exp.to_identifier(name, quoted=True))
+
+
+def literal(value: str) -> str:
+    """Print any text in DuckDB's SQL."""
+    return text(string(value))

@@ -53,7 +53,7 @@ def trust(con: duckdb.DuckDBPyConnection, name: str, version: int | None = None)
             f"with version_segments as (select {trust_columns(is_old=is_old)} "
             "from segql.segments as t inner join segql.models as m "
             "on t.model_name = m.model_name and t.model_version = m.model_version "
-            f"where m.model_name = {sql.text(sql.string(name))} "
+            f"where m.model_name = {sql.literal(name)} "
             f"and m.model_version = {model.version}) {trust_body()}"
         )
         .to_arrow_table()

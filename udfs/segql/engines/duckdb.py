@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from segql import sql
 from segql.engines.base import Engine
-from segql.errors import SegqlError
+from segql.errors import SegqlError, said
 
 #: Serialises what two fits of one process must not do at once: write the registry.
 REGISTRY_LOCK = threading.RLock()
@@ -151,8 +151,7 @@ class DuckDBEngine(Engine):
                 raise SegqlError(f"expected a relation or one SELECT, got {text[:80]!r}")
             self.run(f"create temporary view {sql.text(view)} as {text}")
         except duckdb.Error as error:
-            said = " ".join(str(error).split("\n\nLINE ")[0].split())
-            raise SegqlError(f"the query cannot be read: {said}") from error
+            raise SegqlError(f"the query cannot be read: {said(error)}") from error
         return view
 
     def _can_be_read(self, name: exp.Table) -> bool:

@@ -49,7 +49,7 @@ def version_macros(model: Model, mark: str) -> list[str]:
 
 def _call(macro: str, mark: str) -> str:
     """SQL of a call of another macro with the same relation, refused through ATTACH."""
-    called = f"{sql.text(sql.string(f'from {macro}'))} || {RELATION}"
+    called = f"{sql.literal(f'from {macro}')} || {RELATION}"
     return f"query({in_use(mark, called)})"
 
 
@@ -83,7 +83,7 @@ def outdated_macros(name: str, version: int) -> list[str]:
 def macro_name(name: str, suffix: str, version: int | None = None) -> str:
     """Quoted name of a macro of a model, of one version or the current one."""
     numbered = "" if version is None else f"_v{version}"
-    return f"segql.{sql.text(exp.to_identifier(f'{name}_{suffix}{numbered}', quoted=True))}"
+    return f"segql.{sql.quoted(f'{name}_{suffix}{numbered}')}"
 
 
 def _table_macro(name: str, query: str) -> str:
@@ -121,7 +121,7 @@ def _named_relation() -> exp.Expr:
 
 def _select(model: Model, source: exp.Expr, extra: list[exp.Expr]) -> str:
     query = model.predict_query(sql.relation(source, SOURCE), []).select(*extra, copy=False)
-    hidden = ", ".join(sql.text(sql.string(name)) for name in PREDICTION_COLUMNS)
+    hidden = ", ".join(sql.literal(name) for name in PREDICTION_COLUMNS)
     columns = (
         f"columns(lambda c: not starts_with(c, '{sql.SCRATCH}') and lower(c) not in ({hidden}))"
     )
@@ -137,8 +137,7 @@ def scalar_expressions(model: Model) -> dict[str, str]:
 
 def _scalar(model: Model, suffix: str, expression: str) -> str:
     parameters = ", ".join(
-        f"{sql.text(exp.to_identifier(feature.name, quoted=True))} := null"
-        for feature in model.recipe.features
+        f"{sql.quoted(feature.name)} := null" for feature in model.recipe.features
     )
     # Without types, which files of DuckDB 1.x's own default do not keep: the text casts.
     name = macro_name(str(model.name), suffix)
@@ -150,7 +149,7 @@ def publish_statements(model: Model, scalars: dict[str, str], mark: str) -> list
 
     dbt runs them in the transaction that swaps the relation; a fit from Python in its own.
     """
-    name = sql.text(sql.string(str(model.name)))
+    name = sql.literal(str(model.name))
     return [
         *model_macros(model, scalars, mark),
         f"update segql.models set is_current = (model_version = {model.version}), "
