@@ -1,5 +1,6 @@
 -- Figures of a segmentation on `scored_rows`: closed forms, so that no two rows are compared.
 -- The mean squared distance of x to a segment is |x - mean|^2 + the segment's deviation.
+-- Sums over segments are ordered: the same rows give the same digits, whatever hash or thread.
 -- Rows are scored once: the text of a wide model costs more to plan than its rows to keep.
 with told as materialized (
     select
@@ -103,8 +104,8 @@ totals as (
     select
         count(*) as k,
         coalesce(sum(size), 0)::bigint as size,
-        coalesce(fsum(squares), 0.0) as inertia,
-        coalesce(fsum(size * deviation), 0.0) as within
+        coalesce(fsum(squares order by segment_id), 0.0) as inertia,
+        coalesce(fsum(size * deviation order by segment_id), 0.0) as within
     from scattered
 ),
 
@@ -124,14 +125,19 @@ separated as (
 axis_centers as (
     select
         axis_means.axis,
-        fsum(axis_means.mean * scattered.size) / fsum(scattered.size) as center
+        fsum(axis_means.mean * scattered.size order by axis_means.segment_id)
+        / fsum(scattered.size) as center
     from axis_means
     inner join scattered on axis_means.segment_id = scattered.segment_id
     group by axis_means.axis
 ),
 
 spread as (
-    select fsum(scattered.size * (axis_means.mean - axis_centers.center) ** 2) as between_segments
+    select
+        fsum(
+            scattered.size * (axis_means.mean - axis_centers.center) ** 2
+            order by axis_means.segment_id, axis_means.axis
+        ) as between_segments
     from axis_means
     inner join axis_centers on axis_means.axis = axis_centers.axis
     inner join scattered on axis_means.segment_id = scattered.segment_id
@@ -141,7 +147,7 @@ select
     totals.size + noise.size as n,
     totals.inertia,
     coalesce(silhouettes.silhouette, 0.0) as silhouette,
-    coalesce((select favg(overlap) from separated), 0.0) as davies_bouldin,
+    coalesce((select favg(overlap order by segment_id) from separated), 0.0) as davies_bouldin,
     case
         when totals.k > 1 and totals.within > 0 and totals.size > totals.k
             then (spread.between_segments / (totals.k - 1))
