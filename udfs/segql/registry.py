@@ -217,7 +217,11 @@ class Registry:
             name=name,
             version=number,
             segments=segments,
-            metrics=dict(zip(METRICS, (float(value) for value in metrics), strict=True)),
+            metrics={
+                key: float(value)
+                for key, value in zip(METRICS, metrics, strict=True)
+                if value is not None
+            },
             trials=trials,
             reason=reason,
             iterations=iterations,

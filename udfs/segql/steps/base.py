@@ -155,6 +155,8 @@ class Scaler(Step):
     """Learns centre and factor of a linear scale."""
 
     slot = "scale"
+    #: Whether it learns from the values that are there, imputed ones not counted.
+    of_present = False
 
     @abstractmethod
     def learn(self, value: exp.Expr, profile: Profile) -> Learning[Scaling]:
