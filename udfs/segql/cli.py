@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import duckdb
 import typer
 
-from segql import sql
+from segql import sql_text as sql
 from segql.audience_command import export_audience_command
 from segql.backtest_command import backtest_command
 from segql.cli_support import (

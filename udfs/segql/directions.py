@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import NearestCentroid, Scorer, inputs_in_list, listed
 from segql.expressions import offset, substitute, variable
 from segql.space import Matrix, Space

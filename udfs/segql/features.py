@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.aggregates import Learning, LevelsOf, Moments, MomentsOf, Profile, ProfileOf
 from segql.statistics import Statistics
 from segql.steps import (

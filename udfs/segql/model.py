@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlglot import exp, parse_one
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import NOISE, NearestCentroid, Scorer
 from segql.clusterers.k_distance import Curve
 from segql.clusterers.linkage import Tree

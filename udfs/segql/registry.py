@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from segql import schema, sql
+from segql import schema
+from segql import sql_text as sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
 from segql.functions.macros import (

@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from segql import recipe, sql
+from segql import recipe
+from segql import sql_text as sql
 from segql.engines.base import Engine
 from segql.errors import SegqlError, TooFewRowsError, UnknownModelError
 from segql.features import SOURCE

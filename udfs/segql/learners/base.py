@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import Assignment, Scorer
 from segql.bootstrap import Refit, Stability, bootstrap_jaccards, spread_sample
 from segql.clusterers.k_distance import Curve

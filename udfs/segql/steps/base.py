@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from segql.aggregates import Learning, Profile, Request
 from segql.errors import SegqlError
-from segql.sql import usable
+from segql.sql_text import usable
 from segql.statistics import Statistics
 
 

@@ -1,0 +1,97 @@
+"""sqlglot's BigQuery dialect, extended by the ML functions that take a model."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.dialects.bigquery import BigQuery
+from sqlglot.errors import ParseError, TokenError
+from sqlglot.parsers.bigquery import BigQueryParser
+from sqlglot.tokens import TokenType
+
+from segql.errors import SegqlError
+
+#: Functions of a model that stand in FROM.
+MODEL_FUNCTIONS = (
+    "PREDICT",
+    "EVALUATE",
+    "CENTROIDS",
+    "PRINCIPAL_COMPONENTS",
+    "PRINCIPAL_COMPONENT_INFO",
+    "TRAINING_INFO",
+    "TRIAL_INFO",
+    "FEATURE_INFO",
+    "DETECT_ANOMALIES",
+    "TRANSFORM",
+)
+
+
+class ModelFunction(exp.Expression, exp.Func):
+    """``ML.name(MODEL model [, settings] [, TABLE t | (query)] [, settings])``.
+
+    ``data`` is a table or a sub-query, ``settings`` a STRUCT; BigQuery has them in either order.
+    """
+
+    arg_types = {"this": True, "model": True, "data": False, "settings": False}  # noqa: RUF012
+    _sql_names: list[str] = []  # noqa: RUF012
+
+
+class _Parser(BigQueryParser):
+    FUNCTION_PARSERS = BigQueryParser.FUNCTION_PARSERS | {
+        name: (lambda self, name=name: self.parse_model_function(name)) for name in MODEL_FUNCTIONS
+    }
+
+    def parse_model_function(self, name: str) -> exp.Expr:
+        """Parse the arguments; a function of this name without a model is somebody else's."""
+        if not self._match_text_seq("MODEL"):
+            arguments = self._parse_csv(self._parse_lambda)
+            return self.expression(exp.Anonymous(this=name, expressions=arguments))
+        found: dict[str, Any] = {"this": name, "model": self._parse_table_parts()}
+        while self._match(TokenType.COMMA):
+            if self._match(TokenType.STRUCT, advance=False):
+                self._keep(found, "settings", self._parse_bitwise())
+            else:
+                self._match_text_seq("TABLE")
+                self._keep(found, "data", self._parse_table())
+        return self.expression(ModelFunction(**found))
+
+    def _keep(self, found: dict[str, Any], argument: str, value: Any) -> None:
+        if value is None or argument in found:
+            self.raise_error(f"ML.{found['this']} takes one table or query and one STRUCT")
+        found[argument] = value
+
+
+class SegqlBigQuery(BigQuery):
+    """BigQuery's SQL as segql reads it."""
+
+    Parser = _Parser
+
+
+def parse(text: str) -> list[exp.Expr]:
+    """Read the statements of a text.
+
+    Raises
+    ------
+    SegqlError
+        Where the text is not BigQuery's SQL, in one line.
+    """
+    try:
+        found = sqlglot.parse(text, dialect=SegqlBigQuery)
+    except (ParseError, TokenError) as error:
+        raise SegqlError(_told(error)) from error
+    return [item for item in found if item is not None and not isinstance(item, exp.Semicolon)]
+
+
+def _told(error: Exception) -> str:
+    if isinstance(error, ParseError) and error.errors:
+        first = error.errors[0]
+        near = " ".join(str(first["highlight"]).split())
+        return (
+            f"the statement cannot be read: {first['description']} near {near!r} "
+            f"(line {first['line']}, column {first['col']})"
+        )
+    return f"the statement cannot be read: {' '.join(str(error).split())}"
+
+

@@ -1,0 +1,70 @@
+"""Run BigQuery statements in order: models are created and dropped, the rest is DuckDB's SQL."""
+
+from __future__ import annotations
+
+import duckdb
+from sqlglot import exp
+
+from segql import sql_text as writing
+from segql.bigquery.creating import create_model, drop_model
+from segql.bigquery.dialect import parse
+from segql.bigquery.rewriting import rewritten
+from segql.engines.duckdb import DuckDBEngine
+from segql.errors import SegqlError, said
+
+
+def sql(con: duckdb.DuckDBPyConnection, text: str) -> duckdb.DuckDBPyRelation | None:
+    """Run BigQuery SQL, ML statements included, on DuckDB.
+
+    Parameters
+    ----------
+    con : duckdb.DuckDBPyConnection
+    text : str
+        One statement, or several with a semicolon after each; they run in order, up to the
+        first that fails.
+
+    Returns
+    -------
+    duckdb.DuckDBPyRelation or None
+        The rows of the last statement; None when it has none.
+
+    Raises
+    ------
+    SegqlError
+        Naming what cannot be read or done, and what is accepted.
+    """
+    if not isinstance(text, str):
+        raise SegqlError(f"sql got {text!r}; accepted: a text with BigQuery statements")
+    engine = DuckDBEngine(con)
+    result = None
+    for statement in parse(text):
+        result = run(engine, statement)
+    return result
+
+
+def run(engine: DuckDBEngine, statement: exp.Expr) -> duckdb.DuckDBPyRelation | None:
+    """Run one statement that :func:`parse` has read."""
+    if isinstance(statement, exp.Create) and _kind(statement) == "MODEL":
+        if not isinstance(statement.expression, exp.Query):
+            raise SegqlError("CREATE MODEL has no query; accepted: CREATE MODEL … AS SELECT …")
+        query = statement.expression
+        create_model(engine, statement, writing.text(rewritten(engine, query)))
+        return None
+    if isinstance(statement, exp.Drop) and _kind(statement) == "MODEL":
+        drop_model(engine, statement)
+        return None
+    if isinstance(statement, exp.Command):
+        raise SegqlError(
+            f"the statement {statement.this!s} cannot be translated; accepted: queries, CREATE, "
+            "INSERT, UPDATE, DELETE, MERGE, DROP, and BigQuery's statements on models"
+        )
+    translated = writing.text(rewritten(engine, statement))
+    try:
+        result: duckdb.DuckDBPyRelation | None = engine.connection.sql(translated)
+    except duckdb.Error as error:
+        raise SegqlError(f"DuckDB: {said(error)}") from error
+    return result if isinstance(statement, exp.Query) else None
+
+
+def _kind(statement: exp.Expr) -> str:
+    return str(statement.args.get("kind") or "").upper()
