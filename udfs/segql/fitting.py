@@ -24,7 +24,7 @@ from segql.recipe import Recipe
 from segql.registry import Registry
 from segql.sample_map import draw_map
 from segql.segments import Segment
-from segql.space import Matrix, Projection, Space, fit_projection
+from segql.space import Matrix, Projection, Space, fit_projection, signed_as_bigquery
 from segql.statistics import Statistics
 from segql.training import Input, Request
 
@@ -118,7 +118,9 @@ def _project(
     means = (covariance.means - origins) * factors + offsets
     scaled = covariance.matrix * np.outer(factors, factors)
     if not is_centred:
-        scaled, means = scaled + np.outer(means, means), np.zeros(len(means))
+        products = scaled + np.outer(means, means)
+        plain = fit_projection(products, np.zeros(len(means)), covariance.count, wanted)
+        return replace(plain, components=signed_as_bigquery(plain.components))
     return fit_projection(scaled, means, covariance.count, wanted)
 
 

@@ -175,7 +175,7 @@ def fitted(
             models.prepare()
             keep_keys(engine, models, model, data)
         model.info |= {
-            "relation": request.relation,
+            "relation": request.method.relation if request.method else request.relation,
             "requested_by": requested_by,
             "fitted_at": datetime.now(UTC).replace(tzinfo=None),
             "seed": request.seed,

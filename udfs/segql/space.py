@@ -185,6 +185,16 @@ def fit_projection(covariance: Matrix, mean: Matrix, rows: int, wanted: int | fl
     return Projection(components * signs[:, None], mean, values[:count], total)
 
 
+def signed_as_bigquery(components: Matrix) -> Matrix:
+    """Turn components so that the first loading which is not 0 is negative.
+
+    That is how the components that BigQuery has published are signed.
+    """
+    first = np.argmax(np.abs(components) > 1e-9, axis=1)
+    signs = -np.sign(components[np.arange(len(components)), first])
+    return np.asarray(components * np.where(signs == 0, 1.0, signs)[:, None])
+
+
 def projection_state(projection: Projection | None) -> dict[str, Any] | None:
     """Everything learned, for the registry."""
     if projection is None:

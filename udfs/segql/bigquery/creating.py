@@ -65,8 +65,8 @@ def create_model(engine: DuckDBEngine, statement: exp.Create, query: str) -> Mod
     raw = engine.temporary("bigquery_raw")
     try:
         _keep(engine, raw, query)
-        return _train(engine, name, options, clauses[0].expressions if clauses else None, raw,
-                      earlier)  # fmt: skip
+        clause = clauses[0].expressions if clauses else None
+        return _train(engine, name, options, clause, raw, query, earlier)
     finally:
         engine.drop(raw)
 
@@ -94,7 +94,9 @@ def _earlier(registry: Registry, name: str, options: Options, *, exists: bool) -
     if options.model_type != "KMEANS" or not options.get("WARM_START"):
         return None
     if not exists:
-        raise SegqlError(f"WARM_START needs a model, but {unknown('model', name, registry.names())}")
+        raise SegqlError(
+            f"WARM_START needs a model, but {unknown('model', name, registry.names())}"
+        )
     model = registry.load(name)
     if model.bigquery is None or model.bigquery["model_type"] != "KMEANS":
         raise SegqlError(
@@ -112,6 +114,7 @@ def _train(
     options: Options,
     transform: list[exp.Expr] | None,
     raw: exp.Table,
+    query: str,
     earlier: Model | None,
 ) -> Model:
     columns = engine.columns(raw)
@@ -130,21 +133,23 @@ def _train(
         prepared, flags = spread_lists(
             engine, shown, {k: v for k, v in types.items() if k != start}, dict(written)
         )
-        plain, _ = spread_lists(
-            engine, shown, {k: v for k, v in types.items() if k != start}, {}
-        )
+        plain, _ = spread_lists(engine, shown, {k: v for k, v in types.items() if k != start}, {})
         rows = engine.temporary("bigquery")
         tables.append(rows)
         listed = ", ".join(f"{text} as {sql.quoted(column)}" for column, text in plain)
-        marked = "" if start is None else f", coalesce({sql.quoted(start)}, false) as {sql.quoted(start)}"
+        marked = (
+            ""
+            if start is None
+            else f", coalesce({sql.quoted(start)}, false) as {sql.quoted(start)}"
+        )
         row = _free(ROW, [column for column, _ in prepared])
+        ordered = ", ".join(
+            sql.quoted(column) for column in [*(c for c, _ in plain), *([start] if start else [])]
+        )
         _keep(
             engine, rows,
-            f"select *, row_number() over (order by all) as {sql.quoted(row)} from "
-            f"(select {listed}{marked} from {sql.text(shown)})".replace(
-                "order by all", "order by " + ", ".join(sql.quoted(c) for c, _ in plain)
-                + ("" if start is None else f", {sql.quoted(start)}")
-            ),
+            f"select *, row_number() over (order by {ordered}) as {sql.quoted(row)} from "
+            f"(select {listed}{marked} from {sql.text(shown)})",
         )  # fmt: skip
         kinds = {k: v for k, v in engine.columns(rows).items() if k not in (row, start)}
         features = _features(kinds, options, flags)
@@ -154,9 +159,11 @@ def _train(
             {
                 "prepared": [] if is_plain else prepared,
                 "transform": None if transform is None else written,
-                "input": columns,
-                "feature_info": _feature_info(engine, raw, columns),
+                "feature_info": _feature_info(
+                    engine, raw, {k: v for k, v in columns.items() if k != start}
+                ),
             },
+            query,
             earlier,
         )
         if earlier is not None and list(features) != earlier.recipe.names:
@@ -198,9 +205,7 @@ def _start_column(options: Options, types: dict[str, str]) -> str | None:
         return None
     column = recipe.match_column(options.get("KMEANS_INIT_COL"), types, "KMEANS_INIT_COL")
     if types[column].upper() != "BOOLEAN":
-        raise SegqlError(
-            f"KMEANS_INIT_COL {column!r} has type {types[column]}; accepted: BOOL"
-        )
+        raise SegqlError(f"KMEANS_INIT_COL {column!r} has type {types[column]}; accepted: BOOL")
     options.given["KMEANS_INIT_COL"] = column
     return column
 
@@ -248,7 +253,9 @@ def _feature_info(
     found = []
     for name, column_type in columns.items():
         column, kind = sql.quoted(name), recipe.kind_of(column_type)
-        number = f"{column}::double" if kind == "number" else "null::double"
+        number = "null::double"
+        if kind == "number":
+            number = f"(case when isfinite({column}::double) then {column}::double end)"
         count = f"count(distinct {column})" if kind in ("text", "boolean") else "null"
         size = f"max(len({column}))" if column_type.endswith("[]") else "null"
         [row] = engine.rows(

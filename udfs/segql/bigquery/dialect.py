@@ -9,7 +9,7 @@ from sqlglot import exp
 from sqlglot.dialects.bigquery import BigQuery
 from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.bigquery import BigQueryParser
-from sqlglot.tokens import TokenType
+from sqlglot.tokenizer_core import TokenType
 
 from segql.errors import SegqlError
 
@@ -28,14 +28,13 @@ MODEL_FUNCTIONS = (
 )
 
 
-class ModelFunction(exp.Expression, exp.Func):
+class ModelFunction(exp.Expression):
     """``ML.name(MODEL model [, settings] [, TABLE t | (query)] [, settings])``.
 
     ``data`` is a table or a sub-query, ``settings`` a STRUCT; BigQuery has them in either order.
     """
 
     arg_types = {"this": True, "model": True, "data": False, "settings": False}  # noqa: RUF012
-    _sql_names: list[str] = []  # noqa: RUF012
 
 
 class _Parser(BigQueryParser):
@@ -93,5 +92,3 @@ def _told(error: Exception) -> str:
             f"(line {first['line']}, column {first['col']})"
         )
     return f"the statement cannot be read: {' '.join(str(error).split())}"
-
-

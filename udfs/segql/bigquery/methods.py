@@ -37,6 +37,7 @@ class BigQueryMethod:
 
     options: Options
     kept: dict[str, Any]
+    relation: str
     earlier: Model | None = None
     runs: list[tuple[int, Run]] = field(default_factory=list)
     best: int = 0
@@ -118,7 +119,7 @@ class BigQueryMethod:
         """Add the trials with their figures, radii and cut-offs, and the iterations."""
         is_cosine = self.options.given.get("DISTANCE_TYPE") == "COSINE"
         runs = [(k, run.assignment, run.iterations) for k, run in self.runs] or [
-            (model.k, model.assignment, model.iterations)
+            (model.k, model.assignment, tuple(model.iterations))
         ]
         trials = []
         for number, (k, assignment, steps) in enumerate(runs, start=1):
@@ -143,7 +144,7 @@ class BigQueryMethod:
         }
 
 
-def _told(steps: list[Iteration] | tuple[Iteration, ...]) -> list[dict[str, Any]]:
+def _told(steps: tuple[Iteration, ...]) -> list[dict[str, Any]]:
     return [
         {"loss": step.loss, "duration_ms": step.duration_ms, "sizes": list(step.sizes),
          "radii": list(step.radii)}
@@ -186,9 +187,7 @@ def _components(training: Training) -> Learned:
     """No clusters: rows are counted, and told by their components."""
     space, rows = training.space, training.data.rows
     none = np.zeros(0)
-    figures = ExactFigures(
-        {"n": float(rows)}, none, none, none, 0, np.zeros((0, space.size)), 0
-    )
+    figures = ExactFigures({"n": float(rows)}, none, none, none, 0, np.zeros((0, space.size)), 0)
     assert space.projection is not None
     share = float(space.projection.explained_variance_ratio.sum())
     return Learned(
@@ -209,5 +208,3 @@ def moved_centroids(earlier: Model, space: Space) -> Matrix:
         for axis in space.dimensions
     ]
     return np.column_stack(columns)
-
-

@@ -164,7 +164,9 @@ def read(properties: list[exp.Property]) -> Options:
             )
         if not known[name].check(value):
             raise SegqlError(f"option {name} got {_shown(value)}; accepted: {known[name].accepted}")
-        kept[name] = value.upper() if isinstance(value, str) and name != "KMEANS_INIT_COL" else value
+        kept[name] = (
+            value.upper() if isinstance(value, str) and name != "KMEANS_INIT_COL" else value
+        )
     options = Options(kind.upper(), kept)
     _check_together(options)
     return options
@@ -179,7 +181,8 @@ def _check_together(options: Options) -> None:
             raise SegqlError(
                 "PCA got "
                 + ("both" if both <= set(given) else "neither")
-                + " NUM_PRINCIPAL_COMPONENTS and PCA_EXPLAINED_VARIANCE_RATIO; accepted: one of them"
+                + " NUM_PRINCIPAL_COMPONENTS and PCA_EXPLAINED_VARIANCE_RATIO; accepted: "
+                "one of them"
             )
     if options.model_type == "HIERARCHICAL" and "NUM_CLUSTERS" not in given:
         raise SegqlError(f"option NUM_CLUSTERS is missing; accepted: {_FIXED_CLUSTERS.accepted}")
@@ -209,31 +212,37 @@ def _check_together(options: Options) -> None:
 
 def value_of(node: exp.Expr, name: str) -> Any:
     """Read a literal: a number, text, truth value, list, struct, or values to tune over."""
-    if isinstance(node, exp.Paren):
-        return value_of(node.this, name)
-    if isinstance(node, exp.Boolean):
-        return bool(node.this)
-    if isinstance(node, exp.Null):
-        return None
-    if isinstance(node, exp.Neg):
-        inner = value_of(node.this, name)
-        if isinstance(inner, int | float) and not isinstance(inner, bool):
-            return -inner
-    if isinstance(node, exp.Literal):
-        return node.this if node.is_string else _numeric(node.this)
-    if isinstance(node, exp.Array):
-        return [value_of(item, name) for item in node.expressions]
-    if isinstance(node, exp.Tuple | exp.Struct):
-        return [value_of(item, name) for item in node.expressions]
-    if isinstance(node, exp.Anonymous) and str(node.this).upper() in (
-        "HPARAM_RANGE",
-        "HPARAM_CANDIDATES",
-    ):
-        return _tuned(node, name)
+    found = _literal(node, name)
+    if found is not _NO_LITERAL:
+        return found
     raise SegqlError(
         f"option {name} got {node.sql(dialect='bigquery')}; accepted: a number, a text, TRUE, "
         "FALSE or a list of these"
     )
+
+
+_NO_LITERAL = object()
+
+
+def _literal(node: exp.Expr, name: str) -> Any:
+    """Value of a node, or the mark that it is none."""
+    value: Any = _NO_LITERAL
+    match node:
+        case exp.Paren():
+            value = value_of(node.this, name)
+        case exp.Boolean():
+            value = bool(node.this)
+        case exp.Null():
+            value = None
+        case exp.Literal():
+            value = node.this if node.is_string else _numeric(node.this)
+        case exp.Neg(this=exp.Literal() as inner) if not inner.is_string:
+            value = -_numeric(inner.this)
+        case exp.Array() | exp.Tuple() | exp.Struct():
+            value = [value_of(item, name) for item in node.expressions]
+        case exp.Anonymous() if str(node.this).upper() in ("HPARAM_RANGE", "HPARAM_CANDIDATES"):
+            value = _tuned(node, name)
+    return value
 
 
 def _tuned(node: exp.Anonymous, name: str) -> Tuned:

@@ -123,9 +123,7 @@ def _entries(call: Call, least: int = 1) -> str:
 
 
 def _imputer(call: Call) -> str:
-    strategy = call.option(
-        1, "'mean', 'median' or 'most_frequent'", "", lambda v: v in _STRATEGIES
-    )
+    strategy = call.option(1, "'mean', 'median' or 'most_frequent'", "", lambda v: v in _STRATEGIES)
     if strategy not in _STRATEGIES:
         raise SegqlError("ML.IMPUTER needs a strategy; accepted: 'mean', 'median', 'most_frequent'")
     x = call.first
@@ -158,7 +156,9 @@ def _label(call: Call) -> str:
 
 
 def _one_hot(call: Call) -> str:
-    drop = call.option(1, "'none' or 'most_frequent'", "none", lambda v: v in ("none", "most_frequent"))
+    drop = call.option(
+        1, "'none' or 'most_frequent'", "none", lambda v: v in ("none", "most_frequent")
+    )
     listed, frequent = _vocabulary(call, 2)
     x = call.first
     value = "1.0e0"

@@ -1,4 +1,4 @@
-"""ML functions in a query become sub-queries, and what sqlglot leaves BigQuery's becomes DuckDB's."""
+"""ML functions in a query become sub-queries; what sqlglot leaves of BigQuery becomes DuckDB's."""
 
 from __future__ import annotations
 

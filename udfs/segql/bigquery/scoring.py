@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 from sqlglot import exp, parse_one
@@ -50,9 +50,7 @@ def trial_of(model: Model, trial_id: int | None) -> tuple[Model, dict[str, Any]]
 def carried(*replaced: str) -> str:
     """All columns of the input, but those that take the place of others."""
     names = ", ".join(sql.literal(name) for name in replaced)
-    return (
-        f"columns(lambda c: not starts_with(c, '{sql.SCRATCH}') and lower(c) not in ({names}))"
-    )
+    return f"columns(lambda c: not starts_with(c, '{sql.SCRATCH}') and lower(c) not in ({names}))"
 
 
 def scored_rows(model: Model, data: str, prepared: list[tuple[str, str]]) -> str:
@@ -67,10 +65,8 @@ def scored_rows(model: Model, data: str, prepared: list[tuple[str, str]]) -> str
                 return sql.column(places[node.name], SOURCE)
             return node
 
-        inputs = inputs.transform(placed)
-        extra = ", ".join(
-            f"{text} as {sql.quoted(places[name])}" for name, text in prepared
-        )
+        inputs = cast(exp.Select, inputs.transform(placed))
+        extra = ", ".join(f"{text} as {sql.quoted(places[name])}" for name, text in prepared)
         rows = f"(select *, {extra} from {rows}) as {SOURCE}"
     assigned = model.assignment.assigned(inputs, points=True)
     if model.k:

@@ -17,6 +17,7 @@ from segql.model import Model
 
 #: What a missing category is called.
 NULL_CATEGORY = "_null_filler"
+_CLUSTERS = "struct(centroid_id bigint, cluster_radius double, cluster_size bigint)[]"
 _CATEGORIES = "struct(category varchar, value double)[]"
 
 
@@ -26,9 +27,7 @@ def rows_query(columns: Mapping[str, str], rows: Sequence[Mapping[str, Any]]) ->
                      for name, kind in columns.items())  # fmt: skip
     names = ", ".join(sql.quoted(name) for name in columns)
     filled = rows or [dict.fromkeys(columns)]
-    values = ", ".join(
-        f"({', '.join(_value(row[name]) for name in columns)})" for row in filled
-    )
+    values = ", ".join(f"({', '.join(_value(row[name]) for name in columns)})" for row in filled)
     nothing = "" if rows else " where false"
     return f"select {cast} from (values {values}) as t({names}){nothing}"
 
@@ -156,8 +155,8 @@ def training_info(model: Model) -> str:
         for number, step in enumerate(steps)
     ]  # fmt: skip
     columns = {"training_run": "bigint", "iteration": "bigint", "loss": "double",
-               "learning_rate": "double", "duration_ms": "bigint", "cluster_info":
-               "struct(centroid_id bigint, cluster_radius double, cluster_size bigint)[]"}  # fmt: skip
+               "learning_rate": "double", "duration_ms": "bigint",
+               "cluster_info": _CLUSTERS}  # fmt: skip
     return rows_query(_with_trial(model, columns), rows)
 
 

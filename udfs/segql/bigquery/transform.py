@@ -20,22 +20,22 @@ LONGEST = 1000
 
 def literal(value: Any) -> str:
     """Write a value that a query has returned as DuckDB's SQL."""
-    if value is None:
-        return "null"
-    if isinstance(value, bool):
-        return str(value).lower()
-    if isinstance(value, int):
-        return str(value)
-    if isinstance(value, float):
-        return sql.text(sql.number(value))
-    if isinstance(value, str):
-        return sql.literal(value)
-    if isinstance(value, list | tuple):
-        return f"[{', '.join(literal(item) for item in value)}]"
-    if isinstance(value, dict):
-        keys, values = list(value), list(value.values())
-        return f"map({literal(keys)}, {literal(values)})"
-    return literal(float(value))
+    match value:
+        case None:
+            text = "null"
+        case bool() | int():
+            text = str(value).lower()
+        case float():
+            text = sql.text(sql.number(value))
+        case str():
+            text = sql.literal(value)
+        case list() | tuple():
+            text = f"[{', '.join(literal(item) for item in value)}]"
+        case dict():
+            text = f"map({literal(list(value))}, {literal(list(value.values()))})"
+        case _:
+            text = literal(float(value))
+    return text
 
 
 def learn_transform(engine: DuckDBEngine, rows: exp.Table, items: list[exp.Expr]) -> Prepared:
@@ -110,14 +110,19 @@ def spread_lists(
             continue
         column = sql.quoted(name)
         if kind.upper().startswith("STRUCT"):
+            if kind.replace('"', "").lower() != "struct(index bigint, value double)[]":
+                raise SegqlError(
+                    f"column {name!r} has type {kind}; accepted: lists of numbers, and what "
+                    "ML.ONE_HOT_ENCODER gives"
+                )
             [(most,)] = engine.rows(
-                f"select max(list_max(list_transform({column}, lambda _sq_e: _sq_e[1]))) "
+                f"select max(list_max(list_transform({column}, lambda _sq_e: _sq_e.index))) "
                 f"from {sql.text(rows)}"
             )
             for index in range(int(most or 0) + 1):
                 value = (
                     f"coalesce(list_sum(list_transform(list_filter({source}, lambda _sq_e: "
-                    f"_sq_e[1] = {index}), lambda _sq_e: _sq_e[2])), 0)::double"
+                    f"_sq_e.index = {index}), lambda _sq_e: _sq_e.value)), 0)::double"
                 )
                 flags.add(f"{name}[{index}]")
                 prepared.append((f"{name}[{index}]", value))

@@ -297,8 +297,7 @@ def nearest(points: Matrix, centroids: Matrix) -> Labels:
 def _search(problem: Problem, k: int, rng: np.random.Generator) -> tuple[Matrix, float]:
     """Seed a few times, converge, breathe on the best."""
     starts = [
-        problem.lloyd(plus_plus(problem, k, rng), START_GAIN)
-        for _ in range(STARTS if k > 1 else 1)
+        problem.lloyd(plus_plus(problem, k, rng), START_GAIN) for _ in range(STARTS if k > 1 else 1)
     ]
     best = min(starts, key=lambda result: result[1])
     return _breathe(problem, best[0], BREATH, rng) if 1 < k < problem.n else best

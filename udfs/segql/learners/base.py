@@ -90,6 +90,8 @@ class Learned:
 class Method(Protocol):
     """How a door trains that has rules of its own, e.g. BigQuery's."""
 
+    #: What the registry says of where the rows came from.
+    relation: str
     #: Whether principal components are of products about the mean, or of plain products.
     is_centred: bool
 

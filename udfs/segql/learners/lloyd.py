@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -69,6 +70,7 @@ def run_lloyd(training: Training, rules: Rules, centroids: Matrix) -> Run:
     losses: list[float] = []
     iterations: list[Iteration] = []
     while True:
+        started = time.perf_counter()
         moved = sums.means
         settled = bool((moved == centroids).all())
         centroids = moved
@@ -76,7 +78,7 @@ def run_lloyd(training: Training, rules: Rules, centroids: Matrix) -> Run:
         radii = np.sqrt(sums.squares / np.maximum(sums.sizes, 1.0))
         iterations.append(
             Iteration(
-                "all rows", len(iterations), loss, None,
+                "all rows", len(iterations), loss, (time.perf_counter() - started) * 1000.0,
                 tuple(int(size) for size in sums.sizes), tuple(float(item) for item in radii),
             )
         )  # fmt: skip
@@ -106,9 +108,7 @@ def _pass(training: Training, rules: Rules, centroids: Matrix) -> tuple[SegmentS
     """Assign all rows; what their segments sum to, and the loss."""
     assignment = rules.assignment(training.space, centroids)
     data = training.data
-    sums = segment_sums(
-        training.engine, data.source, assignment, training.space.bounds, data.rows
-    )
+    sums = segment_sums(training.engine, data.source, assignment, training.space.bounds, data.rows)
     if rules.is_cosine:
         squares = _angular_squares(training, assignment)
         sums = SegmentSums(sums.sizes, sums.means, squares, sums.unscorable)
@@ -128,7 +128,8 @@ def _angular_squares(training: Training, assignment: Scorer) -> Matrix:
     measured = sql.layer(assigned, sql.alias(length, f"{sql.SCRATCH}length"))
     # The smallest score is −2·ĉ·z.
     cosine = exp.Div(
-        this=exp.Paren(this=sql.product(sql.scratch("low"), sql.number(-0.5))), expression=sql.scratch("length")
+        this=exp.Paren(this=sql.product(sql.scratch("low"), sql.number(-0.5))),
+        expression=sql.scratch("length"),
     )
     angular = sql.not_below_zero(sql.minus(sql.number(1.0), cosine))
     squared = sql.case(
@@ -173,10 +174,7 @@ def _marked(training: Training, column: str, k: int) -> Matrix:
     names = [f"c{index}" for index in range(space.size)]
     points = sql.layer(
         inputs,
-        *(
-            sql.alias(value, name)
-            for name, value in zip(names, space.coordinates(), strict=True)
-        ),
+        *(sql.alias(value, name) for name, value in zip(names, space.coordinates(), strict=True)),
     )
     query = exp.select(*(sql.column(name) for name in names)).from_(points.subquery("marked"))
     rows: Sequence[tuple[float, ...]] = sorted(training.engine.rows(query))
