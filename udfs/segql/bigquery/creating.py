@@ -176,7 +176,11 @@ def _train(
             **DEFAULTS | _asked(options) | {"features": features, "seed": options.get("SEED")},
             method=method,
         )  # fmt: skip
-        model, _ = fitted(engine.connection, request, requested_by="bigquery")
+        try:
+            model, _ = fitted(engine.connection, request, requested_by="bigquery")
+        except SegqlError as error:
+            told = str(error).replace("pca got", "NUM_PRINCIPAL_COMPONENTS got", 1)
+            raise type(error)(told.split(", or a share of variance")[0]) from error
         return model
     finally:
         for table in tables:

@@ -26,6 +26,12 @@ MODEL_FUNCTIONS = (
     "DETECT_ANOMALIES",
     "TRANSFORM",
 )
+#: BigQuery's other functions of a model: they are read, so that they can be refused by name.
+OTHER_FUNCTIONS = (
+    "ADVANCED_WEIGHTS", "ARIMA_COEFFICIENTS", "ARIMA_EVALUATE", "CONFUSION_MATRIX",
+    "EXPLAIN_FORECAST", "EXPLAIN_PREDICT", "FEATURE_IMPORTANCE", "FORECAST", "GENERATE_EMBEDDING",
+    "GENERATE_TEXT", "GLOBAL_EXPLAIN", "RECOMMEND", "ROC_CURVE", "WEIGHTS",
+)  # fmt: skip
 
 
 class ModelFunction(exp.Expression):
@@ -39,7 +45,8 @@ class ModelFunction(exp.Expression):
 
 class _Parser(BigQueryParser):
     FUNCTION_PARSERS = BigQueryParser.FUNCTION_PARSERS | {
-        name: (lambda self, name=name: self.parse_model_function(name)) for name in MODEL_FUNCTIONS
+        name: (lambda self, name=name: self.parse_model_function(name))
+        for name in (*MODEL_FUNCTIONS, *OTHER_FUNCTIONS)
     }
 
     def parse_model_function(self, name: str) -> exp.Expr:
@@ -83,12 +90,22 @@ def parse(text: str) -> list[exp.Expr]:
     return [item for item in found if item is not None and not isinstance(item, exp.Semicolon)]
 
 
+def is_complete(text: str) -> bool:
+    """Tell whether a text ends with a semicolon that is none of a string, name or comment."""
+    try:
+        tokens = SegqlBigQuery().tokenize(text)
+    except TokenError:
+        return False
+    return not tokens or tokens[-1].token_type == TokenType.SEMICOLON
+
+
 def _told(error: Exception) -> str:
     if isinstance(error, ParseError) and error.errors:
         first = error.errors[0]
+        said = str(first["description"]).split(" missing for <class")[0]
         near = " ".join(str(first["highlight"]).split())
         return (
-            f"the statement cannot be read: {first['description']} near {near!r} "
+            f"the statement cannot be read: {said} near {near!r} "
             f"(line {first['line']}, column {first['col']})"
         )
     return f"the statement cannot be read: {' '.join(str(error).split())}"

@@ -178,11 +178,10 @@ def _check_together(options: Options) -> None:
     if options.model_type == "PCA":
         both = {"NUM_PRINCIPAL_COMPONENTS", "PCA_EXPLAINED_VARIANCE_RATIO"}
         if len(both & set(given)) != 1:
+            first, last = ("both", "and") if both <= set(given) else ("neither", "nor")
             raise SegqlError(
-                "PCA got "
-                + ("both" if both <= set(given) else "neither")
-                + " NUM_PRINCIPAL_COMPONENTS and PCA_EXPLAINED_VARIANCE_RATIO; accepted: "
-                "one of them"
+                f"PCA got {first} NUM_PRINCIPAL_COMPONENTS {last} PCA_EXPLAINED_VARIANCE_RATIO; "
+                "accepted: one of them"
             )
     if options.model_type == "HIERARCHICAL" and "NUM_CLUSTERS" not in given:
         raise SegqlError(f"option NUM_CLUSTERS is missing; accepted: {_FIXED_CLUSTERS.accepted}")

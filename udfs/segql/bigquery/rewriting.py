@@ -8,7 +8,7 @@ from sqlglot import exp, parse_one
 
 from segql import sql_text as sql
 from segql.bigquery import scoring, tables
-from segql.bigquery.dialect import ModelFunction
+from segql.bigquery.dialect import MODEL_FUNCTIONS, ModelFunction
 from segql.bigquery.geography import replace_geography
 from segql.bigquery.names import model_name, place_tables
 from segql.bigquery.options import value_of
@@ -79,6 +79,9 @@ def _unnest_fields(tree: exp.Expr) -> None:
 
 def _query(engine: DuckDBEngine, function: ModelFunction, loaded: dict[str, Model]) -> str:
     name = str(function.this)
+    if name not in MODEL_FUNCTIONS:
+        known = [f"ML.{item}" for item in MODEL_FUNCTIONS]
+        raise SegqlError(f"ML.{name} is not supported; accepted: {', '.join(known)}")
     model = _model(engine, function.args["model"], loaded)
     settings = _settings(function)
     assert model.bigquery is not None

@@ -11,6 +11,7 @@ from segql.bigquery.dialect import parse
 from segql.bigquery.rewriting import rewritten
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError, said
+from segql.features import SOURCE
 
 
 def sql(con: duckdb.DuckDBPyConnection, text: str) -> duckdb.DuckDBPyRelation | None:
@@ -62,8 +63,17 @@ def run(engine: DuckDBEngine, statement: exp.Expr) -> duckdb.DuckDBPyRelation | 
     try:
         result: duckdb.DuckDBPyRelation | None = engine.connection.sql(translated)
     except duckdb.Error as error:
-        raise SegqlError(f"DuckDB: {said(error)}") from error
+        raise SegqlError(_told(said(error))) from error
     return result if isinstance(statement, exp.Query) else None
+
+
+def _told(message: str) -> str:
+    """Say what DuckDB refuses; a feature that the rows lack in segql's words."""
+    start = f'Values list "{SOURCE}" does not have a column named "'
+    if start in message:
+        name = message.split(start)[1].split('"', maxsplit=1)[0]
+        return f"the rows lack the column {name!r}, a feature of the model"
+    return f"DuckDB: {message}"
 
 
 def _kind(statement: exp.Expr) -> str:

@@ -66,6 +66,10 @@ def learn_transform(engine: DuckDBEngine, rows: exp.Table, items: list[exp.Expr]
                 "new rows; accepted: expressions and ML functions with OVER()"
             )
         body = item.this if isinstance(item, exp.Alias) else item
+        lowered = {column.lower() for column in columns}
+        for column in body.find_all(exp.Column):
+            if column.name.lower() not in lowered:
+                raise SegqlError(f"TRANSFORM: {unknown('column', column.name, columns)}")
         prepared.append((name, sql.text(replace_calls(body.copy(), learned))))
     repeated = [name for name, _ in prepared]
     for name in repeated:
