@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import duckdb
@@ -28,35 +29,63 @@ ROW = "training_row"
 MOST_CATEGORIES = 100_000
 
 
-def create_model(engine: DuckDBEngine, statement: exp.Create, query: str) -> Model | None:
-    """Carry out CREATE MODEL; ``query`` is its SELECT in DuckDB's SQL.
+@dataclass(frozen=True)
+class Wanted:
+    """A model as it is asked for.
 
-    Returns
-    -------
-    Model or None
-        None when it exists already and IF NOT EXISTS was said.
+    Attributes
+    ----------
+    options : dict
+        By their names in upper case.
+    transform : list of sqlglot expression or None
+        The select list of the TRANSFORM clause.
+    query : str
+        The training rows, in DuckDB's SQL.
     """
-    name = model_name(statement.this)
-    registry = Registry(engine)
-    exists = name in registry.names()
-    if exists and not statement.args.get("replace"):
-        if statement.args.get("exists"):
-            return None
-        raise SegqlError(
-            f"model {name!r} exists already; accepted: CREATE OR REPLACE MODEL, or CREATE MODEL "
-            "IF NOT EXISTS"
-        )
+
+    name: str
+    options: dict[str, Any]
+    transform: list[exp.Expr] | None
+    query: str
+
+
+def wanted(statement: exp.Create, query: str) -> Wanted:
+    """Read a CREATE MODEL statement, whose query is already in DuckDB's SQL."""
     properties = statement.args.get("properties")
     given = list(properties.expressions) if properties is not None else []
-    options = reading.read([item for item in given if isinstance(item, exp.Property)
-                            and not isinstance(item, exp.TransformModelProperty)])  # fmt: skip
     clauses = [item for item in given if isinstance(item, exp.TransformModelProperty)]
-    earlier = _earlier(registry, name, options, exists=exists)
+    return Wanted(
+        model_name(statement.this),
+        reading.read([item for item in given if item not in clauses]),
+        clauses[0].expressions if clauses else None,
+        query,
+    )
+
+
+def check_new(engine: DuckDBEngine, statement: exp.Create) -> bool:
+    """Tell whether CREATE MODEL has something to do; refuse a model that exists already."""
+    name = model_name(statement.this)
+    if statement.args.get("replace") or name not in Registry(engine).names():
+        return True
+    if statement.args.get("exists"):
+        return False
+    raise SegqlError(
+        f"model {name!r} exists already; accepted: CREATE OR REPLACE MODEL, or CREATE MODEL IF NOT "
+        "EXISTS"
+    )
+
+
+def create_model(engine: DuckDBEngine, asked: Wanted) -> Model:
+    """Learn a model and make it the current version of its name."""
+    registry = Registry(engine)
+    options = reading.checked(asked.options)
+    earlier = _earlier(registry, asked.name, options)
     if earlier is not None:
         assert earlier.bigquery is not None
-        kept = {k: v for k, v in earlier.bigquery["options"].items()
-                if k not in ("KMEANS_INIT_METHOD", "KMEANS_INIT_COL")}  # fmt: skip
-        options = options.over(kept)
+        # Where the earlier run started says nothing of this one.
+        starts = ("KMEANS_INIT_METHOD", "KMEANS_INIT_COL")
+        before = earlier.bigquery["options"].items()
+        options = options.over({key: value for key, value in before if key not in starts})
         if options.get("NUM_CLUSTERS") not in (None, earlier.k):
             raise SegqlError(
                 f"option NUM_CLUSTERS got {options.get('NUM_CLUSTERS')}, but WARM_START goes on "
@@ -64,9 +93,8 @@ def create_model(engine: DuckDBEngine, statement: exp.Create, query: str) -> Mod
             )
     raw = engine.temporary("bigquery_raw")
     try:
-        _keep(engine, raw, query)
-        clause = clauses[0].expressions if clauses else None
-        return _train(engine, name, options, clause, raw, query, earlier)
+        _keep(engine, raw, asked.query)
+        return _train(engine, asked, options, raw, earlier)
     finally:
         engine.drop(raw)
 
@@ -89,11 +117,11 @@ def _keep(engine: DuckDBEngine, table: exp.Table, query: str) -> None:
         raise SegqlError(f"the query of CREATE MODEL cannot be run: {said(error)}") from error
 
 
-def _earlier(registry: Registry, name: str, options: Options, *, exists: bool) -> Model | None:
+def _earlier(registry: Registry, name: str, options: Options) -> Model | None:
     """The model that WARM_START goes on from."""
     if options.model_type != "KMEANS" or not options.get("WARM_START"):
         return None
-    if not exists:
+    if name not in registry.names():
         raise SegqlError(
             f"WARM_START needs a model, but {unknown('model', name, registry.names())}"
         )
@@ -110,11 +138,9 @@ def _earlier(registry: Registry, name: str, options: Options, *, exists: bool) -
 
 def _train(
     engine: DuckDBEngine,
-    name: str,
+    asked: Wanted,
     options: Options,
-    transform: list[exp.Expr] | None,
     raw: exp.Table,
-    query: str,
     earlier: Model | None,
 ) -> Model:
     columns = engine.columns(raw)
@@ -122,8 +148,8 @@ def _train(
     shown = raw
     tables = []
     try:
-        if transform is not None:
-            written = learn_transform(engine, raw, transform)
+        if asked.transform is not None:
+            written = learn_transform(engine, raw, asked.transform)
             shown = engine.temporary("bigquery_transformed")
             tables.append(shown)
             listed = ", ".join(f"{text} as {sql.quoted(column)}" for column, text in written)
@@ -153,26 +179,27 @@ def _train(
         )  # fmt: skip
         kinds = {k: v for k, v in engine.columns(rows).items() if k not in (row, start)}
         features = _features(kinds, options, flags)
-        is_plain = transform is None and all(text == sql.quoted(c) for c, text in prepared)
+        is_plain = asked.transform is None and all(text == sql.quoted(c) for c, text in prepared)
         method = BigQueryMethod(
             options,
             {
                 "prepared": [] if is_plain else prepared,
-                "transform": None if transform is None else written,
+                "transform": None if asked.transform is None else written,
                 "feature_info": _feature_info(
                     engine, raw, {k: v for k, v in columns.items() if k != start}
                 ),
             },
-            query,
+            asked.query,
             earlier,
         )
         if earlier is not None and list(features) != earlier.recipe.names:
             raise SegqlError(
-                f"WARM_START: model {name!r} has the features {', '.join(earlier.recipe.names)}, "
+                f"WARM_START: model {asked.name!r} has the features "
+                f"{', '.join(earlier.recipe.names)}, "
                 f"the query {', '.join(features)}; accepted: the same"
             )
         request = Request(
-            relation=sql.text(rows), id=row, name=name,
+            relation=sql.text(rows), id=row, name=asked.name,
             **DEFAULTS | _asked(options) | {"features": features, "seed": options.get("SEED")},
             method=method,
         )  # fmt: skip

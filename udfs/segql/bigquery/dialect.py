@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from typing import Any
 
 import sqlglot
@@ -11,7 +12,7 @@ from sqlglot.errors import ParseError, TokenError
 from sqlglot.parsers.bigquery import BigQueryParser
 from sqlglot.tokenizer_core import TokenType
 
-from segql.errors import SegqlError
+from segql.errors import SegqlError, unknown
 
 #: Functions of a model that stand in FROM.
 MODEL_FUNCTIONS = (
@@ -86,7 +87,7 @@ def parse(text: str) -> list[exp.Expr]:
     try:
         found = sqlglot.parse(text, dialect=SegqlBigQuery)
     except (ParseError, TokenError) as error:
-        raise SegqlError(_told(error)) from error
+        raise SegqlError(_unknown_function(text) or _told(error)) from error
     return [item for item in found if item is not None and not isinstance(item, exp.Semicolon)]
 
 
@@ -97,6 +98,19 @@ def is_complete(text: str) -> bool:
     except TokenError:
         return False
     return not tokens or tokens[-1].token_type == TokenType.SEMICOLON
+
+
+def _unknown_function(text: str) -> str | None:
+    """Name the first ML function of a model that BigQuery itself does not have."""
+    with suppress(TokenError):
+        tokens = SegqlBigQuery().tokenize(text)
+        for at in range(len(tokens) - 4):
+            words = [token.text.upper() for token in tokens[at : at + 5]]
+            is_call = words[:2] == ["ML", "."] and words[3:] == ["(", "MODEL"]
+            if is_call and words[2] not in (*MODEL_FUNCTIONS, *OTHER_FUNCTIONS):
+                known = [f"ML.{name}" for name in MODEL_FUNCTIONS]
+                return unknown("function", f"ML.{words[2]}", known)
+    return None
 
 
 def _told(error: Exception) -> str:

@@ -137,7 +137,7 @@ class Options:
         return Options(self.model_type, {**earlier, **self.given})
 
 
-def read(properties: list[exp.Property]) -> Options:
+def read(properties: list[exp.Property]) -> dict[str, Any]:
     """Read the OPTIONS of a statement."""
     given: dict[str, Any] = {}
     for item in properties:
@@ -145,6 +145,12 @@ def read(properties: list[exp.Property]) -> Options:
         if name in given:
             raise SegqlError(f"option {name} is given twice; accepted: once")
         given[name] = value_of(item.args["value"], name)
+    return given
+
+
+def checked(given: Mapping[str, Any]) -> Options:
+    """Check options, whose names are in upper case."""
+    given = dict(given)
     kind = given.pop("MODEL_TYPE", None)
     if not isinstance(kind, str):
         raise SegqlError(
@@ -240,14 +246,22 @@ def _literal(node: exp.Expr, name: str) -> Any:
         case exp.Array() | exp.Tuple() | exp.Struct():
             value = [value_of(item, name) for item in node.expressions]
         case exp.Anonymous() if str(node.this).upper() in ("HPARAM_RANGE", "HPARAM_CANDIDATES"):
-            value = _tuned(node, name)
+            values = [value_of(item, name) for item in node.expressions]
+            value = tuned(str(node.this).upper(), values, node.sql(dialect="bigquery"), name)
     return value
 
 
-def _tuned(node: exp.Anonymous, name: str) -> Tuned:
-    values = [value_of(item, name) for item in node.expressions]
-    shown = node.sql(dialect="bigquery")
-    if str(node.this).upper() == "HPARAM_CANDIDATES":
+def plain_value(value: Any) -> Any:
+    """Read a value of a configuration; dbt_ml writes values to tune over as a list."""
+    if isinstance(value, list | tuple) and value and value[0] in ("hparam_range",
+                                                                  "hparam_candidates"):  # fmt: skip
+        return tuned(str(value[0]).upper(), list(value[1:]), str(value))
+    return list(value) if isinstance(value, tuple) else value
+
+
+def tuned(function: str, values: list[Any], shown: str, name: str = "NUM_CLUSTERS") -> Tuned:
+    """Values to tune over, by the function that lists them."""
+    if function == "HPARAM_CANDIDATES":
         listed = values[0] if len(values) == 1 and isinstance(values[0], list) else []
         if not listed or not all(_whole(2, 100)(item) for item in listed):
             raise SegqlError(f"option {name} got {shown}; accepted: HPARAM_CANDIDATES([2, 5, …])")

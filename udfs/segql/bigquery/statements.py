@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import duckdb
 from sqlglot import exp
 
 from segql import sql_text as writing
-from segql.bigquery.creating import create_model, drop_model
+from segql.bigquery.creating import Wanted, check_new, create_model, drop_model, wanted
 from segql.bigquery.dialect import parse
+from segql.bigquery.options import plain_value
 from segql.bigquery.rewriting import rewritten
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError, said
@@ -48,8 +52,9 @@ def run(engine: DuckDBEngine, statement: exp.Expr) -> duckdb.DuckDBPyRelation | 
     if isinstance(statement, exp.Create) and _kind(statement) == "MODEL":
         if not isinstance(statement.expression, exp.Query):
             raise SegqlError("CREATE MODEL has no query; accepted: CREATE MODEL … AS SELECT …")
-        query = statement.expression
-        create_model(engine, statement, writing.text(rewritten(engine, query)))
+        if check_new(engine, statement):
+            query = writing.text(rewritten(engine, statement.expression))
+            create_model(engine, wanted(statement, query))
         return None
     if isinstance(statement, exp.Drop) and _kind(statement) == "MODEL":
         drop_model(engine, statement)
@@ -65,6 +70,23 @@ def run(engine: DuckDBEngine, statement: exp.Expr) -> duckdb.DuckDBPyRelation | 
     except duckdb.Error as error:
         raise SegqlError(_told(said(error))) from error
     return result if isinstance(statement, exp.Query) else None
+
+
+def translated(con: duckdb.DuckDBPyConnection, text: str) -> str:
+    """Translate one query to DuckDB's SQL, its ML functions included."""
+    statements = parse(text)
+    if len(statements) != 1 or not isinstance(statements[0], exp.Query):
+        raise SegqlError(f"expected one query, got {' '.join(text.split())[:80]!r}")
+    return writing.text(rewritten(DuckDBEngine(con), statements[0]))
+
+
+def create(
+    con: duckdb.DuckDBPyConnection, name: str, options: Mapping[str, Any], text: str
+) -> None:
+    """Learn a model of a query in BigQuery's SQL, its options given by name, as dbt has them."""
+    query = translated(con, text)
+    given = {str(key).upper(): plain_value(value) for key, value in options.items()}
+    create_model(DuckDBEngine(con), Wanted(name, given, None, query))
 
 
 def _told(message: str) -> str:
