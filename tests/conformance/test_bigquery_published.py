@@ -54,7 +54,7 @@ def con() -> duckdb.DuckDBPyConnection:
         OPTIONS (model_type='pca', num_principal_components=3)
         AS SELECT * FROM `bigquery-public-data.ml_datasets.penguins`;
 
-        -- Random starts are BigQuery's secret; from these three rows it ends in the published state.
+        -- From these three rows it ends in the published state.
         CREATE OR REPLACE MODEL `shop.penguins_kmeans`
         OPTIONS (model_type='kmeans', num_clusters=3, kmeans_init_method='custom',
                  kmeans_init_col='is_start')
