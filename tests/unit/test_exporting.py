@@ -13,7 +13,7 @@ from exported import GOLDEN, NAMES, written_model
 from sqlglot import exp
 
 import segql
-from segql import sql
+from segql import sql_text as sql
 from segql.exporting.checking import called, check
 from segql.exporting.dialects import BY_NAME, DIALECTS
 from segql.exporting.portable import portable

@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import segql
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import SegqlError
 from segql.model import Model
 from segql.recipe import kind_of, plan
-from segql.sql import MOST_EQUATIONS
+from segql.sql_text import MOST_EQUATIONS
 
 TYPES = {"id": "BIGINT", "Amount": "DOUBLE", "channel": "VARCHAR", "member": "BOOLEAN"}
 

@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import duckdb
 import typer
 
-from segql import sql
+from segql import sql_text as sql
 from segql.audience_command import export_audience_command
 from segql.backtest_command import backtest_command
 from segql.cli_support import (
@@ -364,6 +364,7 @@ def shell_command(
         str | None, typer.Option("--command", "-c", help="Run this SQL and leave.")
     ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Write nothing.")] = False,
+    dialect: Annotated[str, typer.Option(help="duckdb or bigquery.")] = "duckdb",
     database: Database = DEFAULT_DATABASE,
 ) -> None:
     """Open a DuckDB prompt with every segql function registered.
@@ -373,9 +374,10 @@ def shell_command(
       segql shell
       segql shell -c "from segql.segments('customers')"
       echo "select segql_fit('m', 't', {id: 'id'});" | segql shell
+      segql shell --dialect bigquery -c "select countif(monetary > 100) as n from t"
     """
     with opened(database, writes=not read_only) as con:
-        shell = Shell(con)
+        shell = Shell(con, dialect)
         if command is not None:
             raise typer.Exit(0 if shell.run(command) else 1)
         raise typer.Exit(0 if shell.loop() else 1)

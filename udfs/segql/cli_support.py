@@ -17,7 +17,7 @@ import typer
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import SegqlError, said
 from segql.shell import drawn
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import Scorer
 from segql.cells import NOT_HERE, Level
 from segql.errors import SegqlError

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.aggregates import Learning, LevelsOf, Moments, MomentsOf, Profile, ProfileOf
 from segql.statistics import Statistics
 from segql.steps import (
@@ -300,7 +300,11 @@ def learn_number(
     value = prepared(transform)
     after = transformed(filled, transform)
     statistics.know(ProfileOf(value), after)
-    scaling = yield from scaler.learn(value, after)
+    if scaler.of_present:
+        present = Prepared(raw, None)(transform)
+        scaling = yield from scaler.learn(present, transformed(profile, transform))
+    else:
+        scaling = yield from scaler.learn(value, after)
     final, plain = MomentsOf(value), MomentsOf(prepared(Identity()))
     answers = yield [final, plain]
     moments: Moments = answers[final]

@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from segql import sql
+from segql import sql_text as sql
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
 from segql.registry import Registry

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 from sqlglot import exp, parse_one
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import NOISE, NearestCentroid, Scorer
 from segql.clusterers.k_distance import Curve
 from segql.clusterers.linkage import Tree
@@ -52,6 +52,8 @@ class Model:
         By segment_id; noise, where there is some, is the first.
     scorer : Kept or None
         What names a row's segment when it is not the nearest centroid.
+    bigquery : dict or None
+        What ``ML`` functions answer from, in a model that a BigQuery statement has made.
     trials : list of Trial
         Every k that was tried, measured on the coreset.
     reason : str
@@ -84,6 +86,7 @@ class Model:
     iterations: list[Iteration]
     algorithm: str = "kmeans"
     scorer: Kept | None = None
+    bigquery: dict[str, Any] | None = None
     diagnostics: dict[str, tuple[float, str]] = field(default_factory=dict)
     tree: Tree | None = None
     curve: Curve | None = None
@@ -273,6 +276,7 @@ class Model:
                 "projection": projection_state(self.projection),
                 "points": self.points.tolist(),
                 "scorer": None if self.scorer is None else self.scorer.state(),
+                **({} if self.bigquery is None else {"bigquery": self.bigquery}),
             },
             ensure_ascii=False,
             allow_nan=False,
@@ -288,11 +292,19 @@ class Model:
                 "id": state["id"],
                 "recipe": Recipe.from_state(state["recipe"]),
                 "projection": projection_from_state(state["projection"]),
-                "points": np.array(state["points"], dtype=np.float64),
+                "points": points_from_state(state["points"], state["projection"]),
                 "scorer": kept_from_state(state.get("scorer")),
+                "bigquery": state.get("bigquery"),
             }
         except (KeyError, TypeError, ValueError) as error:
             raise SegqlError(f"the stored model cannot be read: {error!r}") from error
+
+
+def points_from_state(points: list[list[float]], projection: dict[str, Any] | None) -> Matrix:
+    """Rebuild the centroids; without one, the shape still says how many coordinates there are."""
+    if points or projection is None:
+        return np.array(points, dtype=np.float64)
+    return np.zeros((0, len(projection["components"])))
 
 
 CENTROID_COLUMNS = (

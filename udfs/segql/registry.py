@@ -8,7 +8,8 @@ from typing import Any
 
 from sqlglot import exp
 
-from segql import schema, sql
+from segql import schema
+from segql import sql_text as sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
 from segql.errors import SegqlError, UnknownModelError, unknown
 from segql.functions.macros import (
@@ -217,7 +218,11 @@ class Registry:
             name=name,
             version=number,
             segments=segments,
-            metrics=dict(zip(METRICS, (float(value) for value in metrics), strict=True)),
+            metrics={
+                key: float(value)
+                for key, value in zip(METRICS, metrics, strict=True)
+                if value is not None
+            },
             trials=trials,
             reason=reason,
             iterations=iterations,

@@ -6,7 +6,7 @@ import uuid
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
 from segql.functions.shared_macros import SCHEMA_VERSION, known_types, shared_macros

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import SegqlError
 from segql.exporting.categories import compared_as
 from segql.exporting.dialects import Dialect

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp, parse_one
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import NearestCentroid, Scorer
 from segql.exporting.categories import comparable
 from segql.exporting.dialects import Dialect

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import SegqlError, unknown
 from segql.exporting.categories import comparable_rules
 from segql.exporting.checking import check

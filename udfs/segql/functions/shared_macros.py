@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
-from segql import sql
+from segql import sql_text as sql
 from segql.functions.trust_macro import trust_body, trust_columns
 
 #: Changes with the shared macros and the registry tables.

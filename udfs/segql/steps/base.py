@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from segql.aggregates import Learning, Profile, Request
 from segql.errors import SegqlError
-from segql.sql import usable
+from segql.sql_text import usable
 from segql.statistics import Statistics
 
 
@@ -155,6 +155,8 @@ class Scaler(Step):
     """Learns centre and factor of a linear scale."""
 
     slot = "scale"
+    #: Whether it learns from the values that are there, imputed ones not counted.
+    of_present = False
 
     @abstractmethod
     def learn(self, value: exp.Expr, profile: Profile) -> Learning[Scaling]:

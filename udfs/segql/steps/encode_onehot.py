@@ -8,7 +8,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.aggregates import Learning, Levels, LevelsOf
 from segql.errors import SegqlError
 from segql.steps.base import Step
