@@ -321,7 +321,7 @@ def test_bigquery_statements_of_a_script(shop: Path) -> None:
     script = (
         'CREATE MODEL `any.shop.m`\nOPTIONS(model_type="kmeans",\n  num_clusters=3) AS\n'
         "SELECT recency, monetary FROM t; -- a comment; with a semicolon\n"
-        "SELECT COUNT(DISTINCT centroid_id) AS n, COUNTIF(recency >= 0) AS m\n"
+        "SELECT COUNT(DISTINCT centroid_id) AS n, COUNT(*) AS m\n"
         "FROM ML.PREDICT(MODEL `shop.m`, TABLE t);\n"
     )
     printed, _ = run("--dialect", "bigquery", script=script)

@@ -487,5 +487,5 @@ def test_standard_of_the_values_that_are_there(
 
 def test_standard_refuses_another_parameter(con: duckdb.DuckDBPyConnection) -> None:
     store_numbers(con, "t", {"x": [1.0, 2.0, 3.0]})
-    with pytest.raises(segql.SegqlError, match="scale standard got 'n'; accepted: .* sample"):
+    with pytest.raises(segql.SegqlError, match=r"scale standard got 'n'; accepted: .* sample"):
         segql.fit(con, "t", id="id", k=2, features={"x": {"scale": {"standard": "n"}}})

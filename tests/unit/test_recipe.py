@@ -24,7 +24,7 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("Amount", {"scale": "standart"}, ["unknown scale 'standart'", "'standard'", "minmax"]),
     ("Amount", {"scale": 3}, ["scale got 3", "standard"]),
     ("Amount", {"scale": ["standard"]}, ["scale got ['standard']"]),
-    ("Amount", {"scale": {"standard": 2}}, ["scale standard takes no parameter", "2"]),
+    ("Amount", {"scale": {"standard": 2}}, ["scale standard got 2; accepted: no parameter", "2"]),
     ("Amount", {"scale": {"standard": 1, "robust": 1}}, ["scale got"]),
     ("Amount", {"scale": None}, ["scale got None"]),
     ("Amount", {"impute": "medain"}, ["unknown impute 'medain'", "'median'", "constant"]),
