@@ -26,14 +26,20 @@ from typing import Any
 
 import duckdb
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
+HERE = Path(__file__).resolve().parent
+sys.path.insert(0, str(HERE))
+# For the fork server, which does not know this path.
+os.environ["PYTHONPATH"] = os.pathsep.join(filter(None, (str(HERE), os.environ.get("PYTHONPATH"))))
 from scenarios import DATABASE, SCENARIOS, Scenario, within  # noqa: E402
 
-#: What two runs that do the same may differ in: clocks, ids made at random, and texts with them.
+#: What two runs that do the same may differ in: clocks, ids made at random, and
+#: lists of texts with them.
 VOLATILE = {
     "fitted_at", "seconds", "duration_ms", "mark", "publication_id", "published_at", "publish_sql",
-    "parquet", "state", "score_sql",
+    "parquet",
 }  # fmt: skip
+#: A text without the marks of stored cells.
+UNMARKED = """regexp_replace("{}", '[''"][0-9a-f]{{32}}[''"]', '', 'g')"""
 #: Tables that a killed run may leave, and the next one removes.
 LEFTOVER = ("__dbt_tmp", "__dbt_backup", "__segql_input")
 #: The runs are forked from a process that has imported everything and started no thread.
@@ -117,13 +123,14 @@ def look_into(con: duckdb.DuckDBPyConnection) -> Picture:
     """Tables that hold rows, views, macros by their names, and what the models say."""
     found: Picture = {}
     columns: dict[tuple[str, str], list[str]] = {}
-    for schema, table, column in con.execute(
-        "select schema_name, table_name, column_name from duckdb_columns() where not internal "
+    for schema, table, column, kind in con.execute(
+        "select schema_name, table_name, column_name, data_type from duckdb_columns() where not internal "
         "and schema_name <> 'raw' and database_name = current_database() order by all"
     ).fetchall():
         columns.setdefault((schema, table), [])
         if column not in VOLATILE:
-            columns[schema, table].append(f'"{column}"')
+            is_text = schema == "segql" and kind == "VARCHAR"
+            columns[schema, table].append(UNMARKED.format(column) if is_text else f'"{column}"')
     for (schema, table), kept in columns.items():
         [(count, digest)] = con.execute(
             f'select count(*), sum(hash({", ".join(kept)})::hugeint) from "{schema}"."{table}"'

@@ -77,7 +77,7 @@ def fit(ready: Ready) -> None:
 def density(ready: Ready) -> None:
     """Fit a model that scores by a join with its cells."""
     ready()
-    run_command("fit", "dense", "t", "--id", "customer_id", "--algorithm", "dbscan", "--eps", "0.4",
+    run_command("fit", "dense", "t", "--id", "customer_id", "--algorithm", "dbscan", "--eps", "0.15",
                 "--database", DATABASE, "--features", "recency,monetary")  # fmt: skip
 
 
