@@ -11,6 +11,8 @@ same run, made again, must end where the undisturbed one did.
 from __future__ import annotations
 
 import argparse
+import contextlib
+import math
 import multiprocessing
 import os
 import random
@@ -43,6 +45,7 @@ UNMARKED = """regexp_replace("{}", '[''"][0-9a-f]{{32}}[''"]', '', 'g')"""
 #: Tables that a killed run may leave, and the next one removes.
 LEFTOVER = ("__dbt_tmp", "__dbt_backup", "__segql_input")
 #: The runs are forked from a process that has imported everything and started no thread.
+os.environ["PYTHONWARNINGS"] = "ignore"
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["scenarios", "dbt.cli.main", "dbt.adapters.duckdb"])
 Picture = dict[str, Any]
@@ -75,30 +78,51 @@ def _run(scenario: str, folder: str, begun: Connection) -> None:
         os._exit(1)
 
 
-def finish(scenario: str, folder: Path) -> float:
-    """Run to the end; the seconds since it had begun."""
+def finish(scenario: str, folder: Path) -> tuple[float, int]:
+    """Run to the end; the seconds since it had begun, and the most that it had written."""
     process, begun = start(scenario, folder)
-    try:
-        begun.recv()
-        started = time.perf_counter()
-    except EOFError:
-        started = 0.0
-    process.join()
+    begun.poll(None)
+    started, most, before = time.perf_counter(), 0, written(folder)
+    while process.exitcode is None:
+        process.join(0.001)
+        most = max(most, written(folder) - before)
     if process.exitcode:
         raise LostError(f"the run failed: {(folder / 'log.txt').read_text()[-2000:]}")
-    return time.perf_counter() - started
+    return time.perf_counter() - started, most
 
 
-def kill(scenario: str, folder: Path, after: float) -> bool:
-    """Kill a run so many seconds after it has begun; tell whether it was still running."""
+def kill(scenario: str, folder: Path, seconds: float, bytes: float) -> bool:
+    """Kill a run that long after it has begun, or when it has written that much.
+
+    Returns
+    -------
+    bool
+        Whether it was still running.
+    """
     process, begun = start(scenario, folder)
-    begun.recv()
-    process.join(after)
+    begun.poll(None)
+    started, before = time.perf_counter(), written(folder)
+    while (
+        process.exitcode is None
+        and time.perf_counter() - started < seconds
+        and written(folder) - before <= bytes
+    ):
+        process.join(0.0005)
     process.kill()
     process.join()
     if process.exitcode not in (0, -9):
         raise LostError(f"the run failed: {(folder / 'log.txt').read_text()[-2000:]}")
     return bool(process.exitcode)
+
+
+def written(folder: Path) -> int:
+    """Bytes of the databases, their logs, and what is to take their place."""
+    sizes = 0
+    for item in os.scandir(folder):
+        if item.name not in ("log.txt", "k") and item.is_file(follow_symlinks=False):
+            with contextlib.suppress(FileNotFoundError):
+                sizes += item.stat().st_size
+    return sizes
 
 
 # -- looking ---------------------------------------------------------------------------------
@@ -124,8 +148,9 @@ def look_into(con: duckdb.DuckDBPyConnection) -> Picture:
     found: Picture = {}
     columns: dict[tuple[str, str], list[str]] = {}
     for schema, table, column, kind in con.execute(
-        "select schema_name, table_name, column_name, data_type from duckdb_columns() where not internal "
-        "and schema_name <> 'raw' and database_name = current_database() order by all"
+        "select schema_name, table_name, column_name, data_type from duckdb_columns() "
+        "where not internal and schema_name <> 'raw' and database_name = current_database() "
+        "order by all"
     ).fetchall():
         columns.setdefault((schema, table), [])
         if column not in VOLATILE:
@@ -184,7 +209,7 @@ def rounds(name: str, scenario: Scenario, times: int, draw: random.Random, folde
     scenario.before(before)
     old = look(before)
     shutil.copytree(before, work, symlinks=True)
-    seconds = finish(name, work)
+    seconds, most = finish(name, work)
     new = look(work)
     parsed = Path("target") / "partial_parse.msgpack"
     if (work / parsed).exists():
@@ -195,12 +220,14 @@ def rounds(name: str, scenario: Scenario, times: int, draw: random.Random, folde
     for _ in range(times):
         shutil.rmtree(work)
         shutil.copytree(before, work, symlinks=True)
-        # Half of them late: that is where things are written.
-        after = seconds * (draw.uniform(0, 1.05) if draw.random() < 0.5 else draw.uniform(0.7, 1.1))
+        # Half of them when so much is written: by the clock a commit is hardly ever met.
+        after, bytes = draw.uniform(0, seconds), math.inf
+        if draw.random() < 0.5:
+            after, bytes = 10 * seconds, draw.uniform(0, most)
         try:
-            seen["killed" if kill(name, work, after) else "ended before the kill"] += 1
+            seen["killed" if kill(name, work, after, bytes) else "ended before the kill"] += 1
             seen[compare(look(work), old, new, at_once=scenario.at_once)] += 1
-            finish(name, work)
+            seconds, _ = finish(name, work)
             rest = look(work)
             if rest != new:
                 odd = {key: (rest.get(key), new.get(key)) for key in {*rest, *new}
@@ -210,8 +237,10 @@ def rounds(name: str, scenario: Scenario, times: int, draw: random.Random, folde
             lost += 1
             kept = folder / f"lost-{lost}"
             shutil.copytree(work, kept, symlinks=True)
-            print(f"{name}, killed after {after:.3f} s: {error}\n  kept in {kept}", flush=True)
-    print(f"{name}: {times} kills of a run of {seconds:.1f} s, {lost} lost; {dict(seen)}", flush=True)
+            print(f"{name}, killed after {after:.3f} s or {bytes} bytes: {error}\n  kept in {kept}",
+                  flush=True)  # fmt: skip
+    print(f"{name}: {times} kills of a run of {seconds:.1f} s that writes {most} bytes, "
+          f"{lost} lost; {dict(seen)}", flush=True)  # fmt: skip
     return lost
 
 

@@ -77,8 +77,9 @@ def fit(ready: Ready) -> None:
 def density(ready: Ready) -> None:
     """Fit a model that scores by a join with its cells."""
     ready()
-    run_command("fit", "dense", "t", "--id", "customer_id", "--algorithm", "dbscan", "--eps", "0.15",
-                "--database", DATABASE, "--features", "recency,monetary")  # fmt: skip
+    run_command("fit", "dense", "t", "--id", "customer_id", "--algorithm", "dbscan",
+                "--eps", "0.15", "--database", DATABASE,
+                "--features", "recency,monetary")  # fmt: skip
 
 
 def roll_back(ready: Ready) -> None:
@@ -115,7 +116,8 @@ def build(ready: Ready) -> None:
 
 def history(ready: Ready) -> None:
     """Rebuild the past."""
-    run_dbt(ready, "run", "--select", "segment_history", "segment_transitions", k=3, history_months=6)
+    run_dbt(ready, "run", "--select", "segment_history", "segment_transitions",
+            k=3, history_months=6)  # fmt: skip
 
 
 # -- what was there before -------------------------------------------------------------------

@@ -328,6 +328,8 @@ def _model(place: str, state: Any) -> None:
     if state["projection"] is not None:
         size = _projection(f"{place}.projection", state["projection"], size)
     _list(_list(_number, size))(f"{place}.points", state["points"])
+    if not state["points"]:
+        raise _refusal(f"{place}.points", [], "at least one point")
     scorer = state.get("scorer")
     if scorer is not None:
         _scorer(f"{place}.scorer", scorer, size, len(state["points"]))
