@@ -24,6 +24,7 @@ from segql.steps import (
     Transform,
     Transformer,
 )
+from segql.steps.base import check_levels
 from segql.steps.encode_ordinal import mapped
 from segql.steps.transform_auto import transformed
 
@@ -325,6 +326,7 @@ def learn_fill(name: str, impute: str, constant: Any) -> Learning[str | None]:
     request = LevelsOf(raw_text(name, None))
     answers = yield [request]
     counts = answers[request].counts
+    check_levels(name, answers[request])
     return str(counts[0][0]) if counts else None
 
 

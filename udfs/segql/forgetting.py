@@ -130,6 +130,7 @@ def rewrite(path: Path, change: Callable[[duckdb.DuckDBPyConnection], Any] | Non
     path = path.resolve()
     parts = [path.with_name(f".{path.name}.{os.getpid()}.{step}") for step in ("copy", "clean")]
     result = None
+    _take_in_log(path)
     try:
         # Held until the file is replaced: what another process wrote meanwhile would be lost.
         with _copied(path, parts[0]):
@@ -140,15 +141,29 @@ def rewrite(path: Path, change: Callable[[duckdb.DuckDBPyConnection], Any] | Non
                 clean = parts[1]
                 with _copied(parts[0], clean):
                     pass
+            if _log(path).exists():
+                raise SegqlError(
+                    f"{str(path)!r} was written by another process meanwhile, and stays as it is; "
+                    "accepted: run it again when nobody writes"
+                )
             shutil.copymode(path, clean)
             os.replace(clean, path)
-            # What it held is in the new file.
-            _log(path).unlink(missing_ok=True)
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
             _log(part).unlink(missing_ok=True)
     return result
+
+
+def _take_in_log(path: Path) -> None:
+    """Move what is in a file's log into the file.
+
+    A log beside another file than its own is refused by DuckDB: whoever is killed between
+    replacing the file and removing the log would leave a database that nobody can open.
+    """
+    if _log(path).exists():
+        with duckdb.connect(str(path)) as con:
+            con.execute("checkpoint")
 
 
 @contextmanager

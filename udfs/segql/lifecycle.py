@@ -16,7 +16,7 @@ import numpy as np
 from segql import recipe
 from segql import sql_text as sql
 from segql.engines import DuckDBEngine, Engine, engine_of
-from segql.errors import SegqlError, unknown
+from segql.errors import SegqlError, unknown, within_memory
 from segql.fitting import keep_keys, learn_model
 from segql.functions.session import register_functions
 from segql.labelled import labelled
@@ -160,7 +160,11 @@ def fitted(
     if request.name is not None:
         models.check_writable(request.name)
         models.update()
-    with progress(f"segql: {request.name or 'fit'}") as report, ExitStack() as stack:
+    with (
+        progress(f"segql: {request.name or 'fit'}") as report,
+        ExitStack() as stack,
+        within_memory(),
+    ):
         report("checking ids")
         data = stack.enter_context(training_input(engine, request, models))
         if reuse and request.name is not None:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlglot import exp, parse_one
+from sqlglot import exp
 
 from segql import sql_text as sql
 from segql.assignment import NOISE, NearestCentroid, Scorer
@@ -17,12 +17,13 @@ from segql.clusterers.linkage import Tree
 from segql.distribution import Bin
 from segql.errors import SegqlError
 from segql.features import CategoryFeature, NumberFeature
-from segql.kept import Kept, kept_from_state
+from segql.kept import Kept, KeptPoints, kept_from_state
 from segql.recipe import Recipe
 from segql.sample_map import SampleMap
 from segql.segments import Iteration, Segment, SegmentRule
 from segql.selection import Trial
 from segql.space import Matrix, Projection, Space, projection_from_state, projection_state
+from segql.stored_state import parse_condition, parse_state
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,6 +131,33 @@ class Model:
         if self.scorer is None:
             return NearestCentroid(self.space, self.points)
         return self.scorer.assignment(self.space, self.points)
+
+    def check_numbers(self) -> None:
+        """Refuse numbers that make none together: each may be fine, and their product infinite.
+
+        Raises
+        ------
+        SegqlError
+        """
+        named = [self.points]
+        if isinstance(self.scorer, KeptPoints):
+            named += [self.scorer.points]
+            named += [] if self.scorer.reaches is None else [self.scorer.reaches[:, None] ** 2]
+        try:
+            with np.errstate(all="ignore"):
+                space = self.space
+                results = [space.matrix, space.shift, space.offsets, space.variance]
+                results += [(points**2).sum(axis=1) for points in named]
+                results += [-2.0 * points @ space.matrix for points in named[:2]]
+                results += [-2.0 * points @ space.shift for points in named[:2]]
+            is_fine = all(bool(np.isfinite(result).all()) for result in results)
+        except (ArithmeticError, ValueError):
+            is_fine = False
+        if not is_fine:
+            raise SegqlError(
+                "the stored model cannot be read: its numbers together are not finite "
+                "(was the registry changed by hand?)"
+            )
 
     # -- what was learned --------------------------------------------------------------------
 
@@ -248,7 +276,10 @@ class Model:
         keys = {segment.segment_id: segment.segment_key for segment in self.segments}
         return sql.case(
             [
-                (parse_one(rule.condition, dialect="duckdb"), sql.string(keys[rule.segment_id]))
+                (
+                    parse_condition(rule.condition, self.recipe.names),
+                    sql.string(keys[rule.segment_id]),
+                )
                 for rule in self.rules
             ]
         )
@@ -284,20 +315,17 @@ class Model:
 
     @staticmethod
     def parts_from_state(text: str) -> dict[str, Any]:
-        """Read back what :meth:`state` wrote."""
-        try:
-            state = json.loads(text)
-            return {
-                "algorithm": state["algorithm"],
-                "id": state["id"],
-                "recipe": Recipe.from_state(state["recipe"]),
-                "projection": projection_from_state(state["projection"]),
-                "points": points_from_state(state["points"], state["projection"]),
-                "scorer": kept_from_state(state.get("scorer")),
-                "bigquery": state.get("bigquery"),
-            }
-        except (KeyError, TypeError, ValueError) as error:
-            raise SegqlError(f"the stored model cannot be read: {error!r}") from error
+        """Read back what :meth:`state` wrote; anything else is refused."""
+        state = parse_state(text)
+        return {
+            "algorithm": state["algorithm"],
+            "id": state["id"],
+            "recipe": Recipe.from_state(state["recipe"]),
+            "projection": projection_from_state(state["projection"]),
+            "points": points_from_state(state["points"], state["projection"]),
+            "scorer": kept_from_state(state.get("scorer")),
+            "bigquery": state.get("bigquery"),
+        }
 
 
 def points_from_state(points: list[list[float]], projection: dict[str, Any] | None) -> Matrix:
