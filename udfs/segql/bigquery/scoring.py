@@ -90,9 +90,11 @@ def _distances(model: Model) -> exp.Expr:
         at = literal(centroid.tolist())
         if cosine:
             angle = f"list_cosine_similarity({point}, {at})"
+            # What DuckDB says of a list without length differs by version.
+            lengths = f"least(list_inner_product({point}, {point}), list_inner_product({at}, {at}))"
             found.append(
-                f"case when isnan({angle}) then 1.0e0 "
-                f"else sqrt(greatest(1.0e0 - {angle}, 0.0e0)) end"
+                f"case when {lengths} > 0 then sqrt(greatest(1.0e0 - {angle}, 0.0e0)) "
+                "else 1.0e0 end"
             )
         else:
             found.append(f"list_distance({point}, {at})")
