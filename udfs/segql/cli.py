@@ -374,7 +374,7 @@ def shell_command(
       segql shell
       segql shell -c "from segql.segments('customers')"
       echo "select segql_fit('m', 't', {id: 'id'});" | segql shell
-      segql shell --dialect bigquery -c "select countif(monetary > 100) as n from t"
+      segql shell --dialect bigquery -c "select countif(recency > 100) as n from t"
     """
     with opened(database, writes=not read_only) as con:
         shell = Shell(con, dialect)
