@@ -42,6 +42,9 @@ VOLATILE = {
 }  # fmt: skip
 #: A text without the marks of stored cells.
 UNMARKED = """regexp_replace("{}", '[''"][0-9a-f]{{32}}[''"]', '', 'g')"""
+#: A version that dbt has fitted and not published yet is nobody's: the next fit removes it.
+PUBLISHED = """ where (model_name, model_version) in
+(select (model_name, model_version) from segql.models where is_published)"""
 #: Tables that a killed run may leave, and the next one removes.
 LEFTOVER = ("__dbt_tmp", "__dbt_backup", "__segql_input")
 #: The runs are forked from a process that has imported everything and started no thread.
@@ -159,6 +162,11 @@ def look_into(con: duckdb.DuckDBPyConnection) -> Picture:
     for (schema, table), kept in columns.items():
         [(count, digest)] = con.execute(
             f'select count(*), sum(hash({", ".join(kept)})::hugeint) from "{schema}"."{table}"'
+            + (
+                PUBLISHED
+                if schema == "segql" and table != "retired" and '"model_version"' in kept
+                else ""
+            )
         ).fetchall()
         if count:
             found[f"{schema}.{table}"] = (count, digest)

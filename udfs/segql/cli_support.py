@@ -30,6 +30,7 @@ Database = Annotated[
         "--database", "-d", envvar=DATABASE_VARIABLE, help="The DuckDB file.", show_default=True
     ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 

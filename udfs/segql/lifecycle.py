@@ -127,6 +127,7 @@ def fit(
     return model
 
 
+@within_memory()
 def fitted(
     con: Connection | Engine,
     request: Request,
@@ -160,11 +161,7 @@ def fitted(
     if request.name is not None:
         models.check_writable(request.name)
         models.update()
-    with (
-        progress(f"segql: {request.name or 'fit'}") as report,
-        ExitStack() as stack,
-        within_memory(),
-    ):
+    with progress(f"segql: {request.name or 'fit'}") as report, ExitStack() as stack:
         report("checking ids")
         data = stack.enter_context(training_input(engine, request, models))
         if reuse and request.name is not None:

@@ -87,7 +87,7 @@ class EncodeOneHot(Step):
         if len(rest) > MAXIMUM_RARE:
             raise SegqlError(
                 f"column {self.column!r} has {levels.number} categories; one-hot takes at "
-                f"most {self.top + MAXIMUM_RARE}: use encode: frequency or group them first"
+                f"most {self.top + MAXIMUM_RARE}: group them first"
             )
         counts = [count for _, count in top]
         if rest:
