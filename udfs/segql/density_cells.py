@@ -27,7 +27,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class DensityCells(Scorer):
+class CellScorer(Scorer):
     """A row belongs to the first level whose cell gives it a segment; else it is noise.
 
     Parameters
@@ -35,23 +35,74 @@ class DensityCells(Scorer):
     space, centroids
         See :class:`Assignment`; at most three coordinates.
     levels : sequence of Level
+    """
+
+    levels: Sequence[Level]
+
+    def placed(self, inputs: exp.Select) -> exp.Select:
+        """Layer with the point."""
+        return sql.layer(
+            inputs,
+            *(
+                sql.alias(value, f"{sql.SCRATCH}p{index}")
+                for index, value in enumerate(self.space.coordinates())
+            ),
+        )
+
+    def corner(self, number: int, axis: int) -> exp.Expr:
+        """Cell of the point in a level; adding 0 makes −0 the 0 that it equals."""
+        scaled = sql.product(sql.scratch(f"p{axis}"), sql.number(1.0 / self.levels[number].side))
+        return exp.Add(this=exp.Floor(this=scaled), expression=sql.number(0.0))
+
+    def squared_distance(self, coordinates: Sequence[exp.Expr]) -> exp.Expr:
+        """Squared distance of the point to another one."""
+        gaps = [
+            exp.Paren(this=sql.minus(coordinate, sql.scratch(f"p{axis}")))
+            for axis, coordinate in enumerate(coordinates)
+        ]
+        return sql.total(exp.Mul(this=gap, expression=gap.copy()) for gap in gaps)
+
+    def within(self, number: int, squared: exp.Expr) -> exp.Expr:
+        """Whether a squared distance is at most eps of a level."""
+        return sql.compare(exp.LTE, squared, sql.number(self.levels[number].eps ** 2))
+
+    def scorable(self) -> exp.Expr:
+        """Whether no coordinate of the point is NULL."""
+        whole = exp.Paren(this=sql.total(sql.scratch(f"p{i}") for i in range(self.space.size)))
+        return exp.Not(this=exp.Is(this=whole, expression=exp.Null()))
+
+    def expression(self) -> exp.Expr:
+        """Refuse: a join is no expression."""
+        raise SegqlError(
+            "this model is scored by a join with its cells, which is no expression; accepted: "
+            "form 'query'"
+        )
+
+    def scalar(self, features: Sequence[str]) -> exp.Expr:
+        """Refuse, where no sub-query over the arguments is a join."""
+        return self.expression()
+
+
+@dataclass(frozen=True)
+class DensityCells(CellScorer):
+    """Assignment by cells that are rows of one table, the points of each a list of DuckDB's.
+
+    Parameters
+    ----------
+    space, centroids, levels
+        See :class:`CellScorer`.
     table : sqlglot expression
         Table of the cells.
     stored : Stored, optional
         The model whose rows of the table count; all of them without.
     """
 
-    levels: Sequence[Level]
     table: exp.Table
     stored: Stored | None = None
 
     def assigned(self, inputs: exp.Select, *, points: bool = False) -> exp.Select:
         """Layers: the point, its cell in each level, what is found there, the first of these."""
-        coordinates = [
-            sql.alias(value, f"{sql.SCRATCH}p{index}")
-            for index, value in enumerate(self.space.coordinates())
-        ]
-        placed = sql.layer(sql.layer(inputs, *coordinates), *self._corners())
+        placed = sql.layer(self.placed(inputs), *self._corners())
         joined = exp.select(sql.star("placed")).from_(placed.subquery("placed", copy=False))
         for number in range(len(self.levels)):
             name = f"cell{number}"
@@ -83,8 +134,6 @@ class DensityCells(Scorer):
                 for number in range(len(self.levels))
             ),
         )
-        whole = exp.Paren(this=sql.total(sql.scratch(f"p{i}") for i in range(self.space.size)))
-        scorable = exp.Not(this=exp.Is(this=whole, expression=exp.Null()))
         found = exp.Coalesce(
             this=self._found(0),
             expressions=[
@@ -92,21 +141,14 @@ class DensityCells(Scorer):
                 self._noise(),
             ],
         )
-        return sql.layer(nearest, sql.alias(sql.case([(scorable, found)]), f"{sql.SCRATCH}segment"))
+        segment = sql.case([(self.scorable(), found)])
+        return sql.layer(nearest, sql.alias(segment, f"{sql.SCRATCH}segment"))
 
     def _corners(self) -> list[exp.Expr]:
-        """Cell of the point in each level; adding 0 makes −0 the 0 that it equals."""
+        """Cell of the point in each level."""
         return [
-            sql.alias(
-                exp.Add(
-                    this=exp.Floor(
-                        this=sql.product(sql.scratch(f"p{axis}"), sql.number(1.0 / level.side))
-                    ),
-                    expression=sql.number(0.0),
-                ),
-                f"{sql.SCRATCH}c{number}_{axis}",
-            )
-            for number, level in enumerate(self.levels)
+            sql.alias(self.corner(number, axis), f"{sql.SCRATCH}c{number}_{axis}")
+            for number in range(len(self.levels))
             for axis in range(self.space.size)
         ]
 
@@ -151,11 +193,9 @@ class DensityCells(Scorer):
 
     def _distances(self) -> list[exp.Expr]:
         """Squared distances to the points that the cell lists."""
-        gaps = [
-            exp.Paren(this=sql.minus(_field(variable("q"), AXES[axis]), sql.scratch(f"p{axis}")))
-            for axis in range(self.space.size)
-        ]
-        squared = sql.total(exp.Mul(this=gap, expression=gap.copy()) for gap in gaps)
+        squared = self.squared_distance(
+            [_field(variable("q"), AXES[axis]) for axis in range(self.space.size)]
+        )
         return [
             sql.alias(
                 apply(sql.scratch(f"cp{number}"), "q", squared.copy()), f"{sql.SCRATCH}cd{number}"
@@ -172,18 +212,9 @@ class DensityCells(Scorer):
         )
         listed = element(sql.scratch(f"cp{number}"), position)
         near = exp.Nullif(this=_field(listed, "segment_id"), expression=sql.integer(NOT_HERE))
-        within = sql.compare(
-            exp.LTE, sql.scratch(f"cm{number}"), sql.number(self.levels[number].eps ** 2)
-        )
+        within = self.within(number, sql.scratch(f"cm{number}"))
         held = exp.Not(this=exp.Is(this=own.copy(), expression=exp.Null()))
         return sql.case([(held, own), (within, near)])
-
-    def expression(self) -> exp.Expr:
-        """Refuse: a join is no expression."""
-        raise SegqlError(
-            "this model is scored by a join with its cells, which is no expression; accepted: "
-            "form 'query'"
-        )
 
     def scalar(self, features: Sequence[str]) -> exp.Expr:
         """A sub-query over one row, the arguments; DuckDB makes a join of it."""

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from itertools import groupby
 from typing import Any
 
@@ -228,6 +229,7 @@ class Registry:
             iterations=iterations,
             diagnostics=diagnostics,
             info={"options": json.loads(options or "{}"), "relation": relation, "seed": seed},
+            home=weakref.ref(self.engine.connection),
             **Model.parts_from_state(state),
         )
 
@@ -297,6 +299,7 @@ class Registry:
         with REGISTRY_LOCK, self.engine.transaction():
             self.prune(model.name)
             model.version = self.next_version(model.name)
+            model.home = weakref.ref(self.engine.connection)
             cells = self._keep_cells(model)
             scalars = scalar_expressions(model)
             statements = publish_statements(model, scalars, schema.mark(self.engine))

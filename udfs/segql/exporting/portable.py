@@ -29,15 +29,20 @@ MOST = 100
 
 def portable_scorer(model: Model, dialect: Dialect) -> Scorer:
     """The model's scorer over inputs that are safe in the dialect."""
-    space = model.space
-    features = {feature.name: feature for feature in model.recipe.features}
-    safe = Space(
-        [_safe(axis, features[axis.feature], dialect) for axis in space.dimensions],
-        space.projection,
-    )
+    safe = safe_space(model, dialect)
     if model.scorer is None:
         return NearestCentroid(safe, model.points)
     return model.scorer.assignment(safe, model.points)
+
+
+def safe_space(model: Model, dialect: Dialect) -> Space:
+    """The model's space over inputs that are safe in the dialect."""
+    space = model.space
+    features = {feature.name: feature for feature in model.recipe.features}
+    return Space(
+        [_safe(axis, features[axis.feature], dialect) for axis in space.dimensions],
+        space.projection,
+    )
 
 
 def portable(expression: exp.Expr, dialect: Dialect) -> exp.Expr:
