@@ -49,11 +49,6 @@ class CellScorer(Scorer):
             ),
         )
 
-    def corner(self, number: int, axis: int) -> exp.Expr:
-        """Cell of the point in a level; adding 0 makes −0 the 0 that it equals."""
-        scaled = sql.product(sql.scratch(f"p{axis}"), sql.number(1.0 / self.levels[number].side))
-        return exp.Add(this=exp.Floor(this=scaled), expression=sql.number(0.0))
-
     def squared_distance(self, coordinates: Sequence[exp.Expr]) -> exp.Expr:
         """Squared distance of the point to another one."""
         gaps = [
@@ -61,10 +56,6 @@ class CellScorer(Scorer):
             for axis, coordinate in enumerate(coordinates)
         ]
         return sql.total(exp.Mul(this=gap, expression=gap.copy()) for gap in gaps)
-
-    def within(self, number: int, squared: exp.Expr) -> exp.Expr:
-        """Whether a squared distance is at most eps of a level."""
-        return sql.compare(exp.LTE, squared, sql.number(self.levels[number].eps ** 2))
 
     def scorable(self) -> exp.Expr:
         """Whether no coordinate of the point is NULL."""
@@ -145,10 +136,18 @@ class DensityCells(CellScorer):
         return sql.layer(nearest, sql.alias(segment, f"{sql.SCRATCH}segment"))
 
     def _corners(self) -> list[exp.Expr]:
-        """Cell of the point in each level."""
+        """Cell of the point in each level; adding 0 makes −0 the 0 that it equals."""
         return [
-            sql.alias(self.corner(number, axis), f"{sql.SCRATCH}c{number}_{axis}")
-            for number in range(len(self.levels))
+            sql.alias(
+                exp.Add(
+                    this=exp.Floor(
+                        this=sql.product(sql.scratch(f"p{axis}"), sql.number(1.0 / level.side))
+                    ),
+                    expression=sql.number(0.0),
+                ),
+                f"{sql.SCRATCH}c{number}_{axis}",
+            )
+            for number, level in enumerate(self.levels)
             for axis in range(self.space.size)
         ]
 
@@ -212,7 +211,9 @@ class DensityCells(CellScorer):
         )
         listed = element(sql.scratch(f"cp{number}"), position)
         near = exp.Nullif(this=_field(listed, "segment_id"), expression=sql.integer(NOT_HERE))
-        within = self.within(number, sql.scratch(f"cm{number}"))
+        within = sql.compare(
+            exp.LTE, sql.scratch(f"cm{number}"), sql.number(self.levels[number].eps ** 2)
+        )
         held = exp.Not(this=exp.Is(this=own.copy(), expression=exp.Null()))
         return sql.case([(held, own), (within, near)])
 

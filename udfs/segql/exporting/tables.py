@@ -1,10 +1,11 @@
-"""A model's tables as statements, CREATE TABLE and INSERT, and the query that joins with them."""
+"""A model's tables as statements, CREATE TABLE and INSERT, and what scores by a join with them."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Iterator
-from typing import TYPE_CHECKING, Any
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlglot import exp, parse_one
 
@@ -20,7 +21,7 @@ from segql.stored_cells import cell_rows
 if TYPE_CHECKING:
     from segql.model import Model
 
-#: Rows that are written as text at most; a million is a script of some 90 MB.
+#: Rows that are written as text at most; a million is a script of some 100 MB.
 MOST_ROWS = 1_000_000
 #: Rows of one INSERT: what SQL Server takes, and less than the megabyte that BigQuery reads.
 BATCH = 1000
@@ -28,44 +29,87 @@ BATCH = 1000
 SHIFT = 62
 
 
-def table_statements(model: Model, dialect: Dialect) -> tuple[list[str], JoinedCells]:
-    """Statements that make the model's tables, and what scores by them.
+@dataclass(frozen=True)
+class Columns:
+    """A table to write: its name, the columns of its key and the others, with their types."""
+
+    dialect: Dialect
+    name: str
+    key: dict[str, str]
+    others: dict[str, str]
+
+    def statements(self, rows: Sequence[Sequence[float | None]]) -> list[str]:
+        """DROP, CREATE and INSERTs: a script that ended half-way can be run again."""
+        name = self.dialect.quoted(self.name)
+        quoted = [self.dialect.quoted(column) for column in (*self.key, *self.others)]
+        head = f"INSERT INTO {name} ({', '.join(quoted)}) VALUES\n"
+        return [
+            f"DROP TABLE IF EXISTS {name}",
+            self._create(),
+            *(
+                head + ",\n".join(self._row(row) for row in rows[start : start + BATCH])
+                for start in range(0, len(rows), BATCH)
+            ),
+        ]
+
+    def _create(self) -> str:
+        quoted, is_key = self.dialect.quoted, self.dialect.looks_up_keys
+        needed = " NOT NULL" if is_key else ""
+        lines = [f"{quoted(column)} {kind}{needed}" for column, kind in self.key.items()]
+        lines += [f"{quoted(column)} {kind}" for column, kind in self.others.items()]
+        if is_key:
+            lines.append(f"PRIMARY KEY ({', '.join(quoted(column) for column in self.key)})")
+        body = ",\n  ".join(lines)
+        storage = f" {self.dialect.storage}" if self.dialect.storage else ""
+        return f"CREATE TABLE {quoted(self.name)} (\n  {body}\n){storage}"
+
+    def _row(self, row: Sequence[float | None]) -> str:
+        return f"({', '.join(_value(value, self.dialect) for value in row)})"
+
+
+def table_statements(model: Model, dialect: Dialect) -> tuple[list[list[str]], JoinedCells]:
+    """Statements that make each of the model's tables, and what scores by them.
 
     Raises
     ------
     SegqlError
         When the model needs no table, its cells cannot be read or are too many, or the dialect
-        refuses the table's name.
+        refuses a table's name.
     """
     kept = model.scorer
     if not isinstance(kept, KeptCells):
         raise SegqlError(
-            "form 'tables' is not needed for this model because it is scored by an expression of "
-            "its columns, without any table; use form 'query'"
+            "form 'tables' is not possible for this model because it needs none: it is scored by "
+            "an expression of its columns; use form 'query'"
         )
-    rows = cell_rows(model, kept, MOST_ROWS)
     # The version in the name: a query keeps to the tables that it was written with.
-    name = f"{model.name}_{model.version}_cells"
-    check_name(dialect, "tables", "model name", str(model.name), name)
+    names = [f"{model.name}_{model.version}_{what}" for what in ("levels", "cells")]
+    for name in names:
+        check_name(dialect, "tables", "model name", str(model.name), name)
+    rows = cell_rows(model, kept, MOST_ROWS)
+    double, integer = dialect.double, dialect.integer
     axes = range(1, model.space.size + 1)
-    key = {
-        "level": dialect.integer,
-        **{f"cell_{axis}": dialect.double for axis in axes},
-        "place": dialect.integer,
-    }
-    others = {f"point_{axis}": dialect.double for axis in axes} | {"segment_id": dialect.integer}
-    table = exp.to_table(dialect.quoted(name), dialect=dialect.name)
-    scorer = JoinedCells(safe_space(model, dialect), model.points, kept.levels, table, model.id)
-    made = [
-        f"DROP TABLE IF EXISTS {dialect.quoted(name)}",
-        _create(dialect, name, key, others),
-        *_inserts(dialect, name, [*key, *others], rows),
-    ]
-    return made, scorer
+    grids = Columns(
+        dialect, names[0], {"level": integer}, {"cells_per_unit": double, "squared_reach": double}
+    )
+    cells = Columns(
+        dialect,
+        names[1],
+        {"level": integer, **{f"cell_{axis}": double for axis in axes}, "place": integer},
+        {f"point_{axis}": double for axis in axes} | {"segment_id": integer},
+    )
+    levels = [(number, 1.0 / level.side, level.eps**2) for number, level in enumerate(kept.levels)]
+    grid_table, cell_table = (
+        exp.to_table(dialect.quoted(name), dialect=dialect.name) for name in names
+    )
+    scorer = JoinedCells(
+        safe_space(model, dialect), model.points, kept.levels, grid_table, cell_table, model.id
+    )
+    return [grids.statements(levels), cells.statements(rows)], scorer
 
 
 def exact(query: exp.Expr, dialect: Dialect) -> exp.Expr:
-    """Write numbers so that the engine reads the very doubles, as those in the table are."""
+    """Write numbers so that the engine reads the very doubles, as those in the tables are."""
     if not dialect.misreads_decimals:
         return query
 
@@ -75,30 +119,6 @@ def exact(query: exp.Expr, dialect: Dialect) -> exp.Expr:
         return node
 
     return query.transform(quotient)
-
-
-def _create(dialect: Dialect, name: str, key: dict[str, str], others: dict[str, str]) -> str:
-    needed = " NOT NULL" if dialect.looks_up_keys else ""
-    lines = [f"{dialect.quoted(column)} {kind}{needed}" for column, kind in key.items()]
-    lines += [f"{dialect.quoted(column)} {kind}" for column, kind in others.items()]
-    if dialect.looks_up_keys:
-        lines.append(f"PRIMARY KEY ({', '.join(dialect.quoted(column) for column in key)})")
-    body = ",\n  ".join(lines)
-    storage = f" {dialect.storage}" if dialect.storage else ""
-    return f"CREATE TABLE {dialect.quoted(name)} (\n  {body}\n){storage}"
-
-
-def _inserts(
-    dialect: Dialect, name: str, columns: list[str], rows: list[tuple[Any, ...]]
-) -> Iterator[str]:
-    listed = ", ".join(dialect.quoted(column) for column in columns)
-    head = f"INSERT INTO {dialect.quoted(name)} ({listed}) VALUES\n"
-    for start in range(0, len(rows), BATCH):
-        yield head + ",\n".join(_row(row, dialect) for row in rows[start : start + BATCH])
-
-
-def _row(row: Iterable[Any], dialect: Dialect) -> str:
-    return f"({', '.join(_value(value, dialect) for value in row)})"
 
 
 def _value(value: float | None, dialect: Dialect) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import chain
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -14,7 +15,7 @@ from segql.exporting.categories import comparable_rules
 from segql.exporting.checking import check
 from segql.exporting.dialects import Dialect, dialect_of
 from segql.exporting.functions import function_statements
-from segql.exporting.portable import fenced, portable, portable_scorer
+from segql.exporting.portable import fenced, in_steps, portable, portable_scorer
 from segql.exporting.stages import in_lambdas, stages_of
 from segql.exporting.tables import exact, table_statements
 from segql.expressions import unqualified
@@ -49,12 +50,13 @@ def statements(model: Model, dialect: str, form: str, relation: str) -> list[str
             rules = comparable_rules(rules, model.recipe.features, known.name)
         return [check(_printed(rules, known), known)]
     if form == "tables":
-        made, joined = table_statements(model, known)
-        # Every INSERT is one shape, and digits: the first is read back for all.
-        for statement in made[:3]:
-            check(statement, known)
-        query = exact(_query(model, known, relation, joined), known)
-        return [*made, check(_printed(query, known), known)]
+        tables, joined = table_statements(model, known)
+        for table in tables:
+            # Every INSERT is of one shape: the first is read back for all.
+            for statement in table[:3]:
+                check(statement, known)
+        query = exact(in_steps(_query(model, known, relation, joined)), known)
+        return [*chain(*tables), check(_printed(query, known), known)]
     _refuse_cells(model, known, form)
     if form == "function":
         made, parts = function_statements(model, known)
@@ -67,7 +69,7 @@ def statements(model: Model, dialect: str, form: str, relation: str) -> list[str
     return [check(_printed(query, known), known)]
 
 
-def _query(model: Model, dialect: Dialect, relation: str, scorer: Scorer) -> exp.Query:
+def _query(model: Model, dialect: Dialect, relation: str, scorer: Scorer) -> exp.Select:
     source = sql.relation(_read_table(relation, dialect), SOURCE)
     return fenced(model.predict_query(source, [sql.column(model.id)], assignment=scorer), dialect)
 
