@@ -1,4 +1,4 @@
-"""Assignment by cells in plain tables, a row for each cell or listed point: no lists needed."""
+"""Assignment by cells in a plain table, a row for each cell or listed point: no lists needed."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.cells import NOT_HERE
 from segql.density_cells import CellScorer
 
@@ -23,8 +23,6 @@ class JoinedCells(CellScorer):
     ----------
     space, centroids, levels
         See :class:`segql.density_cells.CellScorer`.
-    grids : sqlglot expression
-        Table of the levels: ``level``, ``cells_per_unit``, ``squared_reach``.
     cells : sqlglot expression
         Table of the cells: ``level``, ``cell_1`` …, ``place``, ``point_1`` …, ``segment_id``.
     id : str
@@ -38,7 +36,6 @@ class JoinedCells(CellScorer):
     them to one machine on Spark or BigQuery.
     """
 
-    grids: exp.Table
     cells: exp.Table
     id: str
 
@@ -81,8 +78,20 @@ class JoinedCells(CellScorer):
                 *corners,
             )
             .from_(placed.subquery(_name("placed"), copy=False))
-            .join(sql.relation(self.grids, "grids"), join_type="cross")
+            .join(self._grids().subquery(_name("grids")), join_type="cross")
         )
+
+    def _grids(self) -> exp.Query:
+        """A row for each level; in the query, where a planner sees how few they are."""
+        rows = [
+            exp.select(
+                sql.alias(sql.integer(number), "level"),
+                sql.alias(sql.number(1.0 / level.side), "cells_per_unit"),
+                sql.alias(sql.number(level.eps**2), "squared_reach"),
+            )
+            for number, level in enumerate(self.levels)
+        ]
+        return rows[0] if len(rows) == 1 else exp.union(*rows, distinct=False, copy=False)
 
     def _met(self, spread: exp.Select) -> exp.Select:
         """A row for each listed point of the cell; one for a cell that lists none, or no cell."""

@@ -1,15 +1,14 @@
-"""A model's tables as statements, CREATE TABLE and INSERT, and what scores by a join with them."""
+"""A model's table as statements, CREATE TABLE and INSERT, and what scores by a join with it."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from sqlglot import exp, parse_one
 
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import SegqlError
 from segql.exporting.dialects import Dialect
 from segql.exporting.joined_cells import JoinedCells
@@ -29,52 +28,19 @@ BATCH = 1000
 SHIFT = 62
 
 
-@dataclass(frozen=True)
-class Columns:
-    """A table to write: its name, the columns of its key and the others, with their types."""
+def table_statements(model: Model, dialect: Dialect) -> tuple[list[str], JoinedCells]:
+    """Statements that make the model's table, and what scores by it.
 
-    dialect: Dialect
-    name: str
-    key: dict[str, str]
-    others: dict[str, str]
-
-    def statements(self, rows: Sequence[Sequence[float | None]]) -> list[str]:
-        """DROP, CREATE and INSERTs: a script that ended half-way can be run again."""
-        name = self.dialect.quoted(self.name)
-        quoted = [self.dialect.quoted(column) for column in (*self.key, *self.others)]
-        head = f"INSERT INTO {name} ({', '.join(quoted)}) VALUES\n"
-        return [
-            f"DROP TABLE IF EXISTS {name}",
-            self._create(),
-            *(
-                head + ",\n".join(self._row(row) for row in rows[start : start + BATCH])
-                for start in range(0, len(rows), BATCH)
-            ),
-        ]
-
-    def _create(self) -> str:
-        quoted, is_key = self.dialect.quoted, self.dialect.looks_up_keys
-        needed = " NOT NULL" if is_key else ""
-        lines = [f"{quoted(column)} {kind}{needed}" for column, kind in self.key.items()]
-        lines += [f"{quoted(column)} {kind}" for column, kind in self.others.items()]
-        if is_key:
-            lines.append(f"PRIMARY KEY ({', '.join(quoted(column) for column in self.key)})")
-        body = ",\n  ".join(lines)
-        storage = f" {self.dialect.storage}" if self.dialect.storage else ""
-        return f"CREATE TABLE {quoted(self.name)} (\n  {body}\n){storage}"
-
-    def _row(self, row: Sequence[float | None]) -> str:
-        return f"({', '.join(_value(value, self.dialect) for value in row)})"
-
-
-def table_statements(model: Model, dialect: Dialect) -> tuple[list[list[str]], JoinedCells]:
-    """Statements that make each of the model's tables, and what scores by them.
+    Returns
+    -------
+    list of str, JoinedCells
+        DROP, so that a script that ended half-way can be run again, CREATE, and INSERTs.
 
     Raises
     ------
     SegqlError
         When the model needs no table, its cells cannot be read or are too many, or the dialect
-        refuses a table's name.
+        refuses the table's name.
     """
     kept = model.scorer
     if not isinstance(kept, KeptCells):
@@ -82,34 +48,30 @@ def table_statements(model: Model, dialect: Dialect) -> tuple[list[list[str]], J
             "form 'tables' is not possible for this model because it needs none: it is scored by "
             "an expression of its columns; use form 'query'"
         )
-    # The version in the name: a query keeps to the tables that it was written with.
-    names = [f"{model.name}_{model.version}_{what}" for what in ("levels", "cells")]
-    for name in names:
-        check_name(dialect, "tables", "model name", str(model.name), name)
+    # The version in the name: a query keeps to the table that it was written with.
+    name = f"{model.name}_{model.version}_cells"
+    check_name(dialect, "tables", "model name", str(model.name), name)
     rows = cell_rows(model, kept, MOST_ROWS)
     double, integer = dialect.double, dialect.integer
     axes = range(1, model.space.size + 1)
-    grids = Columns(
-        dialect, names[0], {"level": integer}, {"cells_per_unit": double, "squared_reach": double}
-    )
-    cells = Columns(
-        dialect,
-        names[1],
-        {"level": integer, **{f"cell_{axis}": double for axis in axes}, "place": integer},
-        {f"point_{axis}": double for axis in axes} | {"segment_id": integer},
-    )
-    levels = [(number, 1.0 / level.side, level.eps**2) for number, level in enumerate(kept.levels)]
-    grid_table, cell_table = (
-        exp.to_table(dialect.quoted(name), dialect=dialect.name) for name in names
-    )
-    scorer = JoinedCells(
-        safe_space(model, dialect), model.points, kept.levels, grid_table, cell_table, model.id
-    )
-    return [grids.statements(levels), cells.statements(rows)], scorer
+    key = {"level": integer, **{f"cell_{axis}": double for axis in axes}, "place": integer}
+    others = {f"point_{axis}": double for axis in axes} | {"segment_id": integer}
+    listed = ", ".join(dialect.quoted(column) for column in (*key, *others))
+    head = f"INSERT INTO {dialect.quoted(name)} ({listed}) VALUES\n"
+    table = exp.to_table(dialect.quoted(name), dialect=dialect.name)
+    scorer = JoinedCells(safe_space(model, dialect), model.points, kept.levels, table, model.id)
+    return [
+        f"DROP TABLE IF EXISTS {dialect.quoted(name)}",
+        _create(dialect, name, key, others),
+        *(
+            head + ",\n".join(_row(row, dialect) for row in rows[start : start + BATCH])
+            for start in range(0, len(rows), BATCH)
+        ),
+    ], scorer
 
 
 def exact(query: exp.Expr, dialect: Dialect) -> exp.Expr:
-    """Write numbers so that the engine reads the very doubles, as those in the tables are."""
+    """Write numbers so that the engine reads the very doubles, as those in the table are."""
     if not dialect.misreads_decimals:
         return query
 
@@ -119,6 +81,21 @@ def exact(query: exp.Expr, dialect: Dialect) -> exp.Expr:
         return node
 
     return query.transform(quotient)
+
+
+def _create(dialect: Dialect, name: str, key: dict[str, str], others: dict[str, str]) -> str:
+    needed = " NOT NULL" if dialect.looks_up_keys else ""
+    lines = [f"{dialect.quoted(column)} {kind}{needed}" for column, kind in key.items()]
+    lines += [f"{dialect.quoted(column)} {kind}" for column, kind in others.items()]
+    if dialect.looks_up_keys:
+        lines.append(f"PRIMARY KEY ({', '.join(dialect.quoted(column) for column in key)})")
+    body = ",\n  ".join(lines)
+    storage = f" {dialect.storage}" if dialect.storage else ""
+    return f"CREATE TABLE {dialect.quoted(name)} (\n  {body}\n){storage}"
+
+
+def _row(row: Sequence[float | None], dialect: Dialect) -> str:
+    return f"({', '.join(_value(value, dialect) for value in row)})"
 
 
 def _value(value: float | None, dialect: Dialect) -> str:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from itertools import chain
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -50,13 +49,12 @@ def statements(model: Model, dialect: str, form: str, relation: str) -> list[str
             rules = comparable_rules(rules, model.recipe.features, known.name)
         return [check(_printed(rules, known), known)]
     if form == "tables":
-        tables, joined = table_statements(model, known)
-        for table in tables:
-            # Every INSERT is of one shape: the first is read back for all.
-            for statement in table[:3]:
-                check(statement, known)
+        made, joined = table_statements(model, known)
+        # Every INSERT is of one shape: the first is read back for all.
+        for statement in made[:3]:
+            check(statement, known)
         query = exact(in_steps(_query(model, known, relation, joined)), known)
-        return [*chain(*tables), check(_printed(query, known), known)]
+        return [*made, check(_printed(query, known), known)]
     _refuse_cells(model, known, form)
     if form == "function":
         made, parts = function_statements(model, known)
