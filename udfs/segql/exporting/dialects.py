@@ -53,6 +53,9 @@ class Dialect:
         Whether a join looks rows up by a table's primary key; MariaDB compares all pairs without.
     storage : str
         What a CREATE TABLE ends with.
+    batch : int
+        Rows of one INSERT: what SQL Server takes, and less than the megabyte that BigQuery reads.
+        For Spark each INSERT is a job.
     misreads_decimals : bool
         Whether a decimal literal may be read as the neighbour of the nearest double.
     """
@@ -76,6 +79,7 @@ class Dialect:
     folds_case: bool = False
     looks_up_keys: bool = False
     storage: str = ""
+    batch: int = 1000
     misreads_decimals: bool = False
 
     def quoted(self, name: str) -> str:
@@ -99,10 +103,11 @@ _ALL = (
     Dialect(
         "spark", "DOUBLE", "STRING",
         integer="INT", plain_names=True, folds_case=True, storage="USING PARQUET",
+        batch=10_000,
     ),
     Dialect(
         "databricks", "DOUBLE", "STRING",
-        integer="INT", longest_name=255, plain_names=True, folds_case=True,
+        integer="INT", longest_name=255, plain_names=True, folds_case=True, batch=10_000,
     ),
     Dialect(
         "bigquery", "FLOAT64", "STRING",

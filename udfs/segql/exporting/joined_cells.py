@@ -31,29 +31,23 @@ class JoinedCells(CellScorer):
     Notes
     -----
     A row meets every point that its cell lists; row_number() leaves the nearest one, of equally
-    near ones that of the lowest place, and then the first level that gives a segment. Rows that
-    share an id are numbered within it, so that each stays: a number over all rows would bring
-    them to one machine on Spark or BigQuery.
+    near ones that of the lowest place. Levels are asked in turn, and a row that has its segment
+    meets no more: with all levels in one join, rows inside a cluster would meet every point of
+    the wider levels too. Rows that share an id are numbered within it, so that each stays: a
+    number over all rows would bring them to one machine on Spark or BigQuery.
     """
 
     cells: exp.Table
     id: str
 
     def assigned(self, inputs: exp.Select, *, points: bool = False) -> exp.Select:
-        """Layers: the point, its cells, what it meets there, the nearest, the first level's."""
+        """Layers: the point, then for each level what it meets there, and the nearest of that."""
         own = sql.column(self.id)
-        row = [own, sql.scratch("copy")]
         copy = sql.alias(_row_number([own], [own]), f"{sql.SCRATCH}copy")
-        met = self._met(self._spread(sql.layer(self.placed(inputs), copy)))
-        near = [sql.scratch("gap"), sql.scratch("place")]
-        query = _first(met, [*row, sql.scratch("level")], near, "rank", self._found())
-        if len(self.levels) > 1:
-            found, level = sql.scratch("found"), sql.scratch("level")
-            later = exp.Add(this=level, expression=sql.integer(len(self.levels)))
-            turn = sql.case([(_given(found), level)], later)
-            query = sql.layer(query, sql.alias(turn, f"{sql.SCRATCH}turn"))
-            query = _first(query, row, [sql.scratch("turn")], "first")
-        found = sql.scratch("found")
+        query = sql.layer(self.placed(inputs), copy)
+        for number in range(len(self.levels)):
+            query = self._asked(query, number)
+        found = sql.scratch(f"found{len(self.levels) - 1}")
         segment = sql.case(
             [
                 (sql.both(self.scorable(), _given(found)), found),
@@ -62,98 +56,76 @@ class JoinedCells(CellScorer):
         )
         return sql.layer(query, sql.alias(segment, f"{sql.SCRATCH}segment"))
 
-    def _spread(self, placed: exp.Select) -> exp.Select:
-        """A row for each level, with the corner of the cell there."""
-        corners = []
-        for axis in range(self.space.size):
-            scaled = sql.product(sql.scratch(f"p{axis}"), sql.column("cells_per_unit", "grids"))
-            corner = exp.Add(this=exp.Floor(this=scaled), expression=sql.number(0.0))
-            near = sql.compare(exp.LTE, sql.absolute(scaled.copy()), sql.number(FARTHEST))
-            corners.append(sql.alias(sql.case([(near, corner)]), f"{sql.SCRATCH}c{axis}"))
-        return (
-            exp.select(
-                sql.star("placed"),
-                sql.alias(sql.column("level", "grids"), f"{sql.SCRATCH}level"),
-                sql.alias(sql.column("squared_reach", "grids"), f"{sql.SCRATCH}reach"),
-                *corners,
-            )
-            .from_(placed.subquery(_name("placed"), copy=False))
-            .join(self._grids().subquery(_name("grids")), join_type="cross")
+    def _asked(self, query: exp.Select, number: int) -> exp.Select:
+        """Three layers of a level, the last with the segment so far: ClickHouse takes a hundred."""
+        met = self._met(query, number)
+        rank = _row_number(
+            [sql.column(self.id), sql.scratch("copy")],
+            [sql.scratch(f"gap{number}"), sql.scratch(f"place{number}")],
         )
+        ranked = sql.layer(met, sql.alias(rank, f"{sql.SCRATCH}rank{number}"))
+        kept = sql.layer(ranked, sql.alias(self._found(number), f"{sql.SCRATCH}found{number}"))
+        first = sql.compare(exp.EQ, sql.scratch(f"rank{number}"), sql.integer(1))
+        return kept.where(first, copy=False)
 
-    def _grids(self) -> exp.Query:
-        """A row for each level; in the query, where a planner sees how few they are."""
-        rows = [
-            exp.select(
-                sql.alias(sql.integer(number), "level"),
-                sql.alias(sql.number(1.0 / level.side), "cells_per_unit"),
-                sql.alias(sql.number(level.eps**2), "squared_reach"),
-            )
-            for number, level in enumerate(self.levels)
-        ]
-        return rows[0] if len(rows) == 1 else exp.union(*rows, distinct=False, copy=False)
-
-    def _met(self, spread: exp.Select) -> exp.Select:
+    def _met(self, query: exp.Select, number: int) -> exp.Select:
         """A row for each listed point of the cell; one for a cell that lists none, or no cell."""
         axes = range(self.space.size)
-        keys = {f"{sql.SCRATCH}c{axis}": f"cell_{axis + 1}" for axis in axes}
-        keys[f"{sql.SCRATCH}level"] = "level"
         distance = self.squared_distance(
             [sql.column(f"point_{axis + 1}", "cells") for axis in axes]
         )
         return (
             exp.select(
-                sql.star("spread"),
-                sql.alias(sql.column("segment_id", "cells"), f"{sql.SCRATCH}named"),
-                sql.alias(sql.column("place", "cells"), f"{sql.SCRATCH}place"),
-                sql.alias(distance, f"{sql.SCRATCH}gap"),
+                sql.star("placed"),
+                sql.alias(sql.column("segment_id", "cells"), f"{sql.SCRATCH}named{number}"),
+                sql.alias(sql.column("place", "cells"), f"{sql.SCRATCH}place{number}"),
+                sql.alias(distance, f"{sql.SCRATCH}gap{number}"),
             )
-            .from_(spread.subquery(_name("spread"), copy=False))
+            .from_(query.subquery(exp.to_identifier("placed", quoted=True), copy=False))
             .join(
                 sql.relation(self.cells, "cells"),
                 on=sql.both(
+                    sql.compare(exp.EQ, sql.column("level", "cells"), sql.integer(number)),
                     *(
-                        sql.compare(exp.EQ, sql.column(ours, "spread"), sql.column(its, "cells"))
-                        for ours, its in keys.items()
-                    )
+                        sql.compare(
+                            exp.EQ,
+                            self._corner(number, axis),
+                            sql.column(f"cell_{axis + 1}", "cells"),
+                        )
+                        for axis in axes
+                    ),
                 ),
                 join_type="left",
             )
         )
 
-    def _found(self) -> exp.Expr:
-        """Segment that the cell gives: its own, or that of the nearest listed point."""
-        named, gap = sql.scratch("named"), sql.scratch("gap")
+    def _corner(self, number: int, axis: int) -> exp.Expr:
+        """Cell of the point in a level, NULL for a row that has its segment."""
+        inverse = sql.number(1.0 / self.levels[number].side)
+        scaled = sql.product(sql.scratch(f"p{axis}"), inverse)
+        corner = exp.Add(this=exp.Floor(this=scaled), expression=sql.number(0.0))
+        asked = sql.compare(exp.LTE, sql.absolute(scaled.copy()), sql.number(FARTHEST))
+        if number > 0:
+            missing = exp.Is(this=sql.scratch(f"found{number - 1}"), expression=exp.Null())
+            asked = sql.both(missing, asked)
+        return sql.case([(asked, corner)])
+
+    def _found(self, number: int) -> exp.Expr:
+        """Segment of an earlier level, or the cell's, or that of the nearest listed point."""
+        named, gap = sql.scratch(f"named{number}"), sql.scratch(f"gap{number}")
+        before = sql.scratch(f"found{number - 1}")
+        earlier = [] if number == 0 else [(_given(before), before)]
         # A cell that has a segment lists no point, and where there is no cell both are NULL.
         whole = exp.Is(this=gap, expression=exp.Null())
         near = sql.both(
-            sql.compare(exp.LTE, gap.copy(), sql.scratch("reach")),
+            sql.compare(exp.LTE, gap.copy(), sql.number(self.levels[number].eps ** 2)),
             sql.compare(exp.NEQ, named, sql.integer(NOT_HERE)),
         )
-        return sql.alias(
-            sql.case([(whole, named.copy()), (near, named.copy())]), f"{sql.SCRATCH}found"
-        )
-
-
-def _name(name: str) -> exp.Identifier:
-    return exp.to_identifier(name, quoted=True)
+        return sql.case([*earlier, (whole, named.copy()), (near, named.copy())])
 
 
 def _given(value: exp.Expr) -> exp.Expr:
     return exp.Not(this=exp.Is(this=value.copy(), expression=exp.Null()))
-
-
-def _first(
-    query: exp.Select,
-    partition: Sequence[exp.Expr],
-    order: Sequence[exp.Expr],
-    name: str,
-    *columns: exp.Expr,
-) -> exp.Select:
-    """Two layers that keep the first row of each partition; the columns are computed for it."""
-    rank = sql.alias(_row_number(partition, order), f"{sql.SCRATCH}{name}")
-    kept = sql.layer(sql.layer(query, rank), *columns)
-    return kept.where(sql.compare(exp.EQ, sql.scratch(name), sql.integer(1)), copy=False)
 
 
 def _row_number(partition: Sequence[exp.Expr], order: Sequence[exp.Expr]) -> exp.Expr:

@@ -22,8 +22,6 @@ if TYPE_CHECKING:
 
 #: Rows that are written as text at most; a million is a script of some 100 MB.
 MOST_ROWS = 1_000_000
-#: Rows of one INSERT: what SQL Server takes, and less than the megabyte that BigQuery reads.
-BATCH = 1000
 #: Powers of two that a whole number of SQLite holds.
 SHIFT = 62
 
@@ -64,8 +62,8 @@ def table_statements(model: Model, dialect: Dialect) -> tuple[list[str], JoinedC
         f"DROP TABLE IF EXISTS {dialect.quoted(name)}",
         _create(dialect, name, key, others),
         *(
-            head + ",\n".join(_row(row, dialect) for row in rows[start : start + BATCH])
-            for start in range(0, len(rows), BATCH)
+            head + ",\n".join(_row(row, dialect) for row in rows[start : start + dialect.batch])
+            for start in range(0, len(rows), dialect.batch)
         ),
     ], scorer
 
