@@ -230,7 +230,9 @@ def use_version_command(
 def export_command(
     name: Name,
     dialect: Annotated[str, typer.Option(help="An engine's SQL, such as snowflake.")] = "duckdb",
-    form: Annotated[str, typer.Option(help="query, expression, function or rules.")] = "query",
+    form: Annotated[
+        str, typer.Option(help="query, expression, function, rules or tables.")
+    ] = "query",
     version: Version = None,
     database: Database = DEFAULT_DATABASE,
     as_json: Json = False,

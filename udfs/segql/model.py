@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
@@ -26,6 +27,7 @@ from segql.space import Matrix, Projection, Space, projection_from_state, projec
 from segql.stored_state import parse_condition, parse_state
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
 #: The relation that the stored scoring query reads.
@@ -72,6 +74,8 @@ class Model:
         One plain rule for each segment that has one, in the order of their CASE.
     statements : list of str
         The SQL that the fit ran, in order.
+    home : weakref to a connection, or None
+        Where the registry is that the model is stored in; a model keeps no file open.
     """
 
     name: str | None
@@ -96,6 +100,13 @@ class Model:
     rules: list[SegmentRule] = field(default_factory=list)
     info: dict[str, Any] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
+    home: weakref.ref[duckdb.DuckDBPyConnection] | None = field(
+        default=None, repr=False, compare=False
+    )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the connection out: it belongs to this process."""
+        return self.__dict__ | {"home": None}
 
     def __repr__(self) -> str:
         label = f"{self.name!r} version {self.version}" if self.name else "(not stored)"
@@ -249,11 +260,14 @@ class Model:
         ----------
         dialect : str
             One of :data:`segql.exporting.dialects.DIALECTS`, e.g. ``"snowflake"``.
-        form : {"query", "expression", "function", "rules"}
+        form : {"query", "expression", "function", "rules", "tables"}
             The query gives the id and the prediction columns of ``relation``; the expression is
             the segment_id alone, over the feature columns; the function is a CREATE FUNCTION of
             ``<model>_segment``, which gives the segment_id of its arguments; the rules are a CASE
-            of plain conditions that gives most rows their segment_key, and NULL where none holds.
+            of plain conditions that gives most rows their segment_key, and NULL where none holds;
+            the tables are a script for a model that is scored by a join with its cells: a CREATE
+            TABLE and INSERTs of ``<model>_<version>_cells`` in the schema that the session is in,
+            then the query.
         relation : str
             Table name that the query reads.
         """

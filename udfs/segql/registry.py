@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import weakref
 from itertools import groupby
 from typing import Any
 
@@ -232,6 +233,7 @@ class Registry:
             iterations=iterations,
             diagnostics=diagnostics,
             info={"options": parse_options(options), "relation": relation, "seed": seed},
+            home=weakref.ref(self.engine.connection),
             **parts,
         )
         model.check_numbers()
@@ -303,6 +305,7 @@ class Registry:
         with REGISTRY_LOCK, self.engine.transaction():
             self.prune(model.name)
             model.version = self.next_version(model.name)
+            model.home = weakref.ref(self.engine.connection)
             cells = self._keep_cells(model)
             scalars = scalar_expressions(model)
             statements = publish_statements(model, scalars, schema.mark(self.engine))
