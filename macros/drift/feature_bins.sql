@@ -6,8 +6,8 @@
     ).rows -%}
     {%- if not stored -%}{{ return([]) }}{%- endif -%}
     {%- set rows = run_query(
-        'select feature, kind, cast(lower as varchar) as lower, cast(upper as varchar) as upper,'
-        ~ ' category, cast(share as varchar) as share from segql.feature_bins where model_name = '
+        'select feature, kind, cast(lower as string) as lower, cast(upper as string) as upper,'
+        ~ ' category, cast(share as string) as share from segql.feature_bins where model_name = '
         ~ segql.string_literal(model) ~ ' and model_version = ' ~ version
         ~ ' order by feature, bin'
     ).rows -%}

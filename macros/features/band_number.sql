@@ -13,7 +13,7 @@
 {%- endmacro %}
 
 {% macro duckdb__band_number(column) -%}
-    {%- set text = "regexp_replace(lower(cast(" ~ column ~ " as varchar)), '[, ](\\d{3})', '\\1', 'g')" -%}
+    {%- set text = "regexp_replace(lower(cast(" ~ column ~ " as string)), '[, ](\\d{3})', '\\1', 'g')" -%}
     {%- set numbers = "list_transform(regexp_extract_all(" ~ text
         ~ ", '\\d+(?:\\.\\d+)?'), lambda part: cast(part as double))" -%}
     case

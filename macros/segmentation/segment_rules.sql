@@ -30,9 +30,9 @@ inner join segql.models as models
 where models.is_current and models.model_name = {{ segql.string_literal(model) }}
     {%- else -%}
 select
-    cast(null as varchar) as segment_key,
-    cast(null as varchar) as rule,
-    cast(null as varchar) as rule_sql,
+    cast(null as string) as segment_key,
+    cast(null as string) as rule,
+    cast(null as string) as rule_sql,
     cast(null as integer) as conditions,
     cast(null as double) as coverage,
     cast(null as double) as "precision"

@@ -10,10 +10,10 @@
     {%- set kind = segql.column_kind(type) -%}
     {%- set timestamp -%}
         {%- if kind == 'text' and format -%}
-            try_strptime(trim(cast({{ column }} as varchar)), {{ segql.string_literal(format) }})
+            try_strptime(trim(cast({{ column }} as string)), {{ segql.string_literal(format) }})
         {%- elif kind == 'text' -%}
             {#- A cast to timestamp drops an offset such as +02:00 without applying it. -#}
-            {%- set text = 'trim(cast(' ~ column ~ ' as varchar))' -%}
+            {%- set text = 'trim(cast(' ~ column ~ ' as string))' -%}
             case
                 when regexp_matches({{ text }}, ':[0-9.]+ *([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$')
                     then timezone('UTC', try_cast({{ text }} as timestamptz))

@@ -14,7 +14,7 @@ assigned as (
     select
         {{ segment_key }} as segment_key
         {%- for column in categories %},
-        coalesce(cast(features.{{ segql.quote_identifier(column.name) }} as varchar), 'missing')
+        coalesce(cast(features.{{ segql.quote_identifier(column.name) }} as string), 'missing')
             as level_{{ loop.index }}
         {%- endfor %}
     {{ segql.features_of_segments(features, segments, id) }}

@@ -117,7 +117,7 @@ profiled as (
 select
     segment_key,
     feature,
-    cast(null as varchar) as level,
+    cast(null as string) as level,
     feature_position,
     customers,
     mean,

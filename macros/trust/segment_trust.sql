@@ -48,7 +48,7 @@ select
     cast(null as bigint) as bootstrap_rows,
     models.coreset_rows as sample_rows,
     models.row_count as input_rows,
-    cast(null as varchar) as caps
+    cast(null as string) as caps
 from segql.segments as segments
 inner join segql.models as models
     on
