@@ -11,7 +11,7 @@ names as (
 
 accepted_names as (
 
-    select {{ dbt.listagg('segment', "', '", 'order by segment') }} as accepted
+    select {{ segql.joined_texts('segment', "', '", 'segment') }} as accepted
     from names
 
 ),

@@ -7,7 +7,7 @@
     {%- set named = "coalesce(given.assumption, 'nothing') || ' of ' || coalesce(given.segment, '')" -%}
 accepted_names as (
 
-    select {{ dbt.listagg('segment', "', '", 'order by segment') }} as accepted
+    select {{ segql.joined_texts('segment', "', '", 'segment') }} as accepted
     from names
 
 ),

@@ -17,7 +17,7 @@
     {%- elif modules.re.match('^(DECIMAL|NUMERIC)', type | upper) -%}
         {#- Never through a double: a decimal id can have more digits than one holds. -#}
         case
-            when {{ column }} = floor({{ column }}) then cast(cast({{ column }} as hugeint) as string)
+            when {{ column }} = floor({{ column }}) then cast(cast({{ column }} as decimal(38, 0)) as string)
             else cast({{ column }} as string)
         end
     {%- elif segql.column_kind(type) == 'text' -%}

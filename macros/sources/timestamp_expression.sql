@@ -36,3 +36,23 @@
     {%- endif -%}
     cast({{ column }} as timestamp)
 {%- endmacro %}
+
+{% macro spark__timestamp_expression(column, type, format=none) -%}
+    {%- set kind = segql.column_kind(type) -%}
+    {%- set text = 'trim(cast(' ~ column ~ ' as string))' -%}
+    {%- if kind == 'text' and format -%}
+        cast(try_to_timestamp(
+            {{ text }}, {{ segql.string_literal(segql.datetime_pattern(format)) }}
+        ) as timestamp_ntz)
+    {%- elif kind == 'text' -%}
+        case
+            when {{ text }} rlike ':[0-9.]+ *([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$'
+                then convert_timezone('UTC', cast(try_cast({{ text }} as timestamp_ltz) as timestamp_ntz))
+            else try_cast({{ text }} as timestamp_ntz)
+        end
+    {%- elif kind == 'timestamptz' -%}
+        convert_timezone('UTC', cast({{ column }} as timestamp_ntz))
+    {%- else -%}
+        cast({{ column }} as timestamp_ntz)
+    {%- endif -%}
+{%- endmacro %}
