@@ -59,3 +59,35 @@ where
     and models.model_name = {{ segql.string_literal(model) }}
     {%- endif -%}
 {%- endmacro %}
+
+{% macro spark__segment_trust(model) -%}
+    {%- if not execute -%}{{ return('select 1 as parsed') }}{%- endif -%}
+    {%- if segql.current_model(model) is none -%}
+        {%- do exceptions.raise_compiler_error(
+            "segment_trust: there is no fitted model '" ~ model ~ "'"
+        ) -%}
+    {%- endif -%}
+select
+    model_version,
+    segment_id,
+    segment_key,
+    customers,
+    share,
+    jaccard,
+    verdict,
+    is_trusted,
+    silhouette,
+    reason,
+    prefers_one,
+    noise_share,
+    previous_version,
+    ari_to_previous,
+    refit_moved,
+    bootstraps,
+    bootstrap_rows,
+    sample_rows,
+    input_rows,
+    caps
+from segql.trust
+where model_name = {{ segql.string_literal(model) }}
+{%- endmacro %}

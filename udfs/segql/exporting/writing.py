@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -54,12 +55,18 @@ def statements(model: Model, dialect: str, form: str, relation: str) -> list[str
         return made
     if form == "expression":
         return [check(_expression(model, known), known)]
-    table = _read_table(relation, known)
-    source = sql.relation(table, SOURCE)
+    return [scoring_query(model, known, relation, [model.id])]
+
+
+def scoring_query(model: Model, dialect: Dialect, relation: str, carried: Sequence[str]) -> str:
+    """The prediction columns of a relation's rows, after the columns that are carried."""
+    source = sql.relation(_read_table(relation, dialect), SOURCE)
     query = model.predict_query(
-        source, [sql.column(model.id)], assignment=portable_scorer(model, known)
+        source,
+        [sql.column(column) for column in carried],
+        assignment=portable_scorer(model, dialect),
     )
-    return [check(_printed(fenced(query, known), known), known)]
+    return check(_printed(fenced(query, dialect), dialect), dialect)
 
 
 def _printed(expression: exp.Expr, dialect: Dialect) -> str:
