@@ -23,7 +23,11 @@ if TYPE_CHECKING:
 
 #: What a model's config gives a fit.
 ARGUMENTS = ("id", "features", "algorithm", "k", "pca", "seed")
-SELECTION = "config.materialized:segmentation,resource_type:model"
+#: Their models without the tests: those read what is not fitted yet.
+SELECTION = ("--select", "config.materialized:segmentation", "--indirect-selection", "empty")
+
+#: What dbt has to say is said here, in one line.
+SILENT = ("--quiet", "--log-level", "none", "--log-level-file", "none")
 
 
 @dataclass(frozen=True)
@@ -109,7 +113,7 @@ def _compiled(arguments: Sequence[str]) -> list[Segmentation]:
         from dbt.cli.main import dbtRunner
     except ImportError as error:
         raise SegqlError("dbt is not installed; accepted: pip install 'segql[spark-dbt]'") from error
-    manifest = _done(dbtRunner().invoke(["--quiet", "parse", *arguments])).result
+    manifest = _done(dbtRunner().invoke([*SILENT, "parse", *arguments])).result
     adapter = manifest.metadata.adapter_type
     if adapter != "spark":
         raise SegqlError(
@@ -117,7 +121,7 @@ def _compiled(arguments: Sequence[str]) -> list[Segmentation]:
             "(on DuckDB, dbt itself fits)"
         )
     runner = dbtRunner(manifest=manifest)
-    done = _done(runner.invoke(["--quiet", "compile", "--select", SELECTION, *arguments]))
+    done = _done(runner.invoke([*SILENT, "compile", *SELECTION, *arguments]))
     results = getattr(done.result, "results", [])
     if not results:
         raise SegqlError("the project has no model of materialized='segmentation'")
