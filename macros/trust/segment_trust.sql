@@ -62,13 +62,14 @@ where
 
 {% macro spark__segment_trust(model) -%}
     {%- if not execute -%}{{ return('select 1 as parsed') }}{%- endif -%}
-    {%- if segql.current_model(model) is none -%}
+    {%- set current = segql.current_model(model) -%}
+    {%- if current is none -%}
         {%- do exceptions.raise_compiler_error(
             "segment_trust: there is no fitted model '" ~ model ~ "'"
         ) -%}
     {%- endif -%}
 select
-    model_version,
+    cast({{ current['model_version'] }} as integer) as model_version,
     segment_id,
     segment_key,
     customers,
