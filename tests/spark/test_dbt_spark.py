@@ -31,7 +31,9 @@ MARTS = [
 ]  # fmt: skip
 MISSING: list[str] = []
 
-pytest.importorskip("dbt.adapters.spark", reason="dbt is not installed: pip install 'segql[spark-dbt]'")
+pytest.importorskip(
+    "dbt.adapters.spark", reason="dbt is not installed: pip install 'segql[spark-dbt]'"
+)
 
 
 class Shops:

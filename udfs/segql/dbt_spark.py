@@ -81,9 +81,7 @@ def fit_segmentations(
     return learned
 
 
-def _fit(
-    session: SparkSession, con: duckdb.DuckDBPyConnection, item: Segmentation
-) -> Model | str:
+def _fit(session: SparkSession, con: duckdb.DuckDBPyConnection, item: Segmentation) -> Model | str:
     try:
         return fit(
             session, item.query, name=item.name, registry=con, requested_by=f"dbt {item.node}",
@@ -103,7 +101,9 @@ def _current(con: duckdb.DuckDBPyConnection) -> dict[str, int]:
     if not has_models:
         return {}
     return dict(
-        con.execute("select model_name, model_version from segql.models where is_current").fetchall()
+        con.execute(
+            "select model_name, model_version from segql.models where is_current"
+        ).fetchall()
     )
 
 
@@ -112,7 +112,9 @@ def _compiled(arguments: Sequence[str]) -> list[Segmentation]:
     try:
         from dbt.cli.main import dbtRunner
     except ImportError as error:
-        raise SegqlError("dbt is not installed; accepted: pip install 'segql[spark-dbt]'") from error
+        raise SegqlError(
+            "dbt is not installed; accepted: pip install 'segql[spark-dbt]'"
+        ) from error
     manifest = _done(dbtRunner().invoke([*SILENT, "parse", *arguments])).result
     adapter = manifest.metadata.adapter_type
     if adapter != "spark":
@@ -133,7 +135,9 @@ def _segmentation(node: Any) -> Segmentation:
     config |= (config.get("meta") or {}).get("segql") or {}
     options = {key: config[key] for key in ARGUMENTS if config.get(key) is not None}
     if "id" not in options:
-        raise SegqlError(f"segmentation {node.name}: config id got nothing; accepted: the id column")
+        raise SegqlError(
+            f"segmentation {node.name}: config id got nothing; accepted: the id column"
+        )
     return Segmentation(
         name=config.get("model") or node.alias,
         node=node.name,
