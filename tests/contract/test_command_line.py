@@ -92,7 +92,7 @@ def test_without_a_command_there_is_help() -> None:
 
 
 def examples() -> list[str]:
-    """Every example of every help page; the others need a shop that tests/dbt or tests/spark has."""
+    """Every example of every help page; the others need a shop of tests/dbt or tests/spark."""
     lines = []
     for command in [name for name in COMMANDS if name not in ("backtest", "report", "fit-dbt")]:
         text = run(command, "--help").split("Example")[1].split("Options:")[0]

@@ -115,7 +115,7 @@ def _compiled(arguments: Sequence[str]) -> list[Segmentation]:
         raise SegqlError(
             "dbt is not installed; accepted: pip install 'segql[spark-dbt]'"
         ) from error
-    manifest = _done(dbtRunner().invoke([*SILENT, "parse", *arguments])).result
+    manifest = _done(dbtRunner().invoke([*SILENT, "parse", *arguments]))
     adapter = manifest.metadata.adapter_type
     if adapter != "spark":
         raise SegqlError(
@@ -123,8 +123,7 @@ def _compiled(arguments: Sequence[str]) -> list[Segmentation]:
             "(on DuckDB, dbt itself fits)"
         )
     runner = dbtRunner(manifest=manifest)
-    done = _done(runner.invoke([*SILENT, "compile", *SELECTION, *arguments]))
-    results = getattr(done.result, "results", [])
+    results = list(_done(runner.invoke([*SILENT, "compile", *SELECTION, *arguments])))
     if not results:
         raise SegqlError("the project has no model of materialized='segmentation'")
     return [_segmentation(item.node) for item in results]
@@ -136,7 +135,7 @@ def _segmentation(node: Any) -> Segmentation:
     options = {key: config[key] for key in ARGUMENTS if config.get(key) is not None}
     if "id" not in options:
         raise SegqlError(
-            f"segmentation {node.name}: config id got nothing; accepted: the id column"
+            f"segmentation {node.name}: config id got nothing; accepted: the name of the id"
         )
     return Segmentation(
         name=config.get("model") or node.alias,
@@ -147,14 +146,15 @@ def _segmentation(node: Any) -> Segmentation:
     )
 
 
-def _done(done: dbtRunnerResult) -> dbtRunnerResult:
-    """What dbt did, or why it could not, in one line."""
+def _done(done: dbtRunnerResult) -> Any:
+    """What dbt gives back, or why it could not, in one line."""
     if done.exception is not None:
         raise SegqlError(f"dbt: {said(done.exception)}")
-    failed = [item for item in getattr(done.result, "results", []) if item.status == "error"]
+    result: Any = done.result
+    failed = [item for item in getattr(result, "results", ()) if item.status == "error"]
     if failed:
         raise SegqlError(f"dbt: {failed[0].node.name}: {' '.join(str(failed[0].message).split())}")
-    return done
+    return result
 
 
 def _session() -> SparkSession:
