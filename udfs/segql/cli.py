@@ -26,6 +26,7 @@ from segql.cli_support import (
     write_file,
 )
 from segql.errors import SegqlError
+from segql.fit_dbt_command import fit_dbt_command
 from segql.forget_command import forget_command
 from segql.lifecycle import evaluate, explain_decisions, export, fitted, load, models, predict
 from segql.publish_command import publish_command
@@ -316,6 +317,7 @@ def shell_command(
 
 
 app.command("backtest")(backtest_command)
+app.command("fit-dbt")(fit_dbt_command)
 app.command("publish")(publish_command)
 app.command("report")(report_command)
 

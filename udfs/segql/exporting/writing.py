@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
@@ -53,7 +54,7 @@ def statements(model: Model, dialect: str, form: str, relation: str) -> list[str
         # Every INSERT is of one shape: the first is read back for all.
         for statement in made[:3]:
             check(statement, known)
-        query = exact(in_steps(_query(model, known, relation, joined)), known)
+        query = exact(in_steps(_query(model, known, relation, [model.id], joined)), known)
         return [*made, check(_printed(query, known), known)]
     _refuse_cells(model, known, form)
     if form == "function":
@@ -63,13 +64,22 @@ def statements(model: Model, dialect: str, form: str, relation: str) -> list[str
         return made
     if form == "expression":
         return [check(_expression(model, known), known)]
-    query = _query(model, known, relation, portable_scorer(model, known))
+    query = _query(model, known, relation, [model.id], portable_scorer(model, known))
     return [check(_printed(query, known), known)]
 
 
-def _query(model: Model, dialect: Dialect, relation: str, scorer: Scorer) -> exp.Select:
+def scoring_query(model: Model, dialect: Dialect, relation: str, carried: Sequence[str]) -> str:
+    """The prediction columns of a relation's rows, after the columns that are carried."""
+    query = _query(model, dialect, relation, carried, portable_scorer(model, dialect))
+    return check(_printed(query, dialect), dialect)
+
+
+def _query(
+    model: Model, dialect: Dialect, relation: str, carried: Sequence[str], scorer: Scorer
+) -> exp.Select:
     source = sql.relation(_read_table(relation, dialect), SOURCE)
-    return fenced(model.predict_query(source, [sql.column(model.id)], assignment=scorer), dialect)
+    columns = [sql.column(column) for column in carried]
+    return fenced(model.predict_query(source, columns, assignment=scorer), dialect)
 
 
 def _printed(expression: exp.Expr, dialect: Dialect) -> str:
