@@ -7,7 +7,7 @@
     {%- endif -%}
     {%- do segql.check_unique_ids(source, 'customer') -%}
     {%- do segql.check_source(source, timestamps=['registered']) -%}
-    {%- set id = segql.id_expression(
+    {%- set id = segql.customer_id_expression(
         segql.quote_identifier(source.names.customer), source.types.customer) -%}
 with
 

@@ -15,7 +15,7 @@ where false
     {%- set format = source.options.get('timestamp_format') -%}
     {%- set type = segql.quote_identifier(names.type) if 'type' in names else 'null' -%}
 select
-    {{ segql.id_expression(
+    {{ segql.customer_id_expression(
         segql.quote_identifier(names.customer), source.types.customer) }} as customer_id,
     {{ segql.timestamp_expression(
         segql.quote_identifier(names.timestamp), source.types.timestamp, format) }} as occurred_at,
