@@ -69,16 +69,22 @@ def table_statements(model: Model, dialect: Dialect) -> tuple[list[str], JoinedC
 
 
 def exact(query: exp.Expr, dialect: Dialect) -> exp.Expr:
-    """Write numbers so that the engine reads the very doubles, as those in the table are."""
+    """Write numbers so that the engine reads the very doubles, as those in the table are.
+
+    Bounds that no row's number comes near stay as they are.
+    """
     if not dialect.misreads_decimals:
         return query
 
-    def quotient(node: exp.Expr) -> exp.Expr:
-        if isinstance(node, exp.Literal) and not node.is_string and "e" in str(node.this):
-            return exp.Paren(this=parse_one(_quotient(float(node.this)), dialect=dialect.name))
-        return node
+    def written(node: exp.Expr) -> exp.Expr:
+        if not isinstance(node, exp.Literal) or node.is_string or "e" not in str(node.this):
+            return node
+        value = float(node.this)
+        if value >= sql.LARGEST:
+            return node
+        return exp.Paren(this=parse_one(quotient(value), dialect=dialect.name))
 
-    return query.transform(quotient)
+    return query.transform(written)
 
 
 def _create(dialect: Dialect, name: str, key: dict[str, str], others: dict[str, str]) -> str:
@@ -106,12 +112,12 @@ def _value(value: float | None, dialect: Dialect) -> str:
         # So is the row's coordinate, and the square of a difference must not underflow.
         value = 0.0
     if dialect.misreads_decimals:
-        return _quotient(value)
+        return quotient(value)
     text = sql.digits(value)
     return f"CAST('{text}' AS {dialect.double})" if dialect.cast_literals else text
 
 
-def _quotient(value: float) -> str:
+def quotient(value: float) -> str:
     """Print a double as whole numbers and powers of two, which nothing rounds."""
     mantissa, exponent = math.frexp(value)
     whole, exponent = int(mantissa * 2.0**53), exponent - 53
