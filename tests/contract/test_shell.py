@@ -300,7 +300,9 @@ def test_ctrl_c_and_ctrl_d(terminal: Terminal) -> None:
 
 
 def test_ctrl_c_ends_a_command_and_a_script(shop: Path) -> None:
-    for arguments, script in ((["-c", LONG], ""), ([], f"{LONG};\nselect 'never';\n")):
+    started = shop.parent / "started.csv"
+    text = f"copy (select 1) to '{started}'; {LONG}"
+    for arguments, script in ((["-c", text], ""), ([], f"{text};\nselect 'never';\n")):
         running = subprocess.Popen(
             [*COMMAND, *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE,
             stderr=subprocess.PIPE, text=True,
@@ -308,7 +310,10 @@ def test_ctrl_c_ends_a_command_and_a_script(shop: Path) -> None:
         assert running.stdin is not None
         running.stdin.write(script)
         running.stdin.flush()
-        time.sleep(3)
+        while not started.exists() and running.poll() is None:
+            time.sleep(0.1)
+        started.unlink()
+        time.sleep(1)
         running.send_signal(signal.SIGINT)
         said, errors = running.communicate(timeout=60)
         assert (running.returncode, said, errors) == (1, "", "interrupted\n")
