@@ -14,6 +14,8 @@ from segql.errors import SegqlError
 from segql.steps import STEPS, TRANSFORMS
 from segql.stored_bigquery import check_bigquery
 
+#: Coordinates that cells can have.
+COORDINATES = 3
 #: What an encoded or plain column may hold.
 KINDS = ("number", "boolean", "text")
 #: What a rule's condition is made of, its columns aside.
@@ -290,6 +292,9 @@ def _scorer(place: str, value: Any, size: int, segments: int) -> None:
             raise check.refusal(where, number, f"a segment from 0 to {segments}")
 
     if kind == "cells":
+        if size > COORDINATES:
+            accepted = f"points, where there are {size} coordinates"
+            raise check.refusal(f"{place}.kind", kind, accepted)
         pair = check.list_of(check.positive, 2)
         check.record_of(
             {
@@ -298,6 +303,8 @@ def _scorer(place: str, value: Any, size: int, segments: int) -> None:
                 "model": check.list_of(_model_part, 3),
             }
         )(place, value)
+        if not value["levels"]:
+            raise check.refusal(f"{place}.levels", [], "at least one level")
         return
     points = value.get("points")
     count = len(points) if isinstance(points, list) else 0
