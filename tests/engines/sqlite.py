@@ -18,7 +18,7 @@ class SQLite(Engine):
 
     name = "SQLite"
     dialect = "sqlite"
-    forms = ("query", "expression", "tables")
+    forms = ("query", "expression")
     has_nan = False
 
     @classmethod
