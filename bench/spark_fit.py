@@ -82,7 +82,7 @@ def prepared(folder: Path, rows: int) -> Path:
     return target
 
 
-def session(master: str, folder: Path) -> Any:
+def session(master: str, folder: Path, settings: dict[str, str] | None = None) -> Any:
     """A cluster on this machine: the executors are processes of their own."""
     from pyspark.sql import SparkSession
 
@@ -93,6 +93,7 @@ def session(master: str, folder: Path) -> Any:
         .config("spark.log.level", "ERROR")
         .config("spark.executor.memory", "1g")
         .config("spark.sql.warehouse.dir", str(folder / "warehouse"))
+        .config(map=settings or {})
         .getOrCreate()
     )
 

@@ -1,6 +1,8 @@
 -- Figures of a segmentation on `scored_rows`: closed forms, so that no two rows are compared.
 -- The mean squared distance of x to a segment is |x - mean|^2 + the segment's deviation.
--- Sums over segments are ordered: the same rows give the same digits, whatever hash or thread.
+-- The same rows give the same digits, whatever their order, hash or thread: sums over rows are of
+-- whole multiples of a unit, a power of two near 2^-60 of the largest value; those over segments
+-- are ordered.
 -- Rows are scored once: the text of a wide model costs more to plan than its rows to keep.
 with told as materialized (
     select
@@ -26,6 +28,27 @@ noise as (
     where segment_id = 0
 ),
 
+reaches as (
+    select
+        segment_id,
+        max(len(point)) as size,
+        max(greatest(list_max(point), -list_min(point), 1e-150)) as reach,
+        max(greatest(distance, 1e-150)) as furthest
+    from members
+    group by segment_id
+),
+
+-- No two points of a segment are further apart than twice its reach along every axis.
+units as (
+    select
+        segment_id,
+        2.0 ** (ceil(log2(reach)) - 60) as of_point,
+        2.0 ** (ceil(log2(2 * sqrt(size) * reach)) - 60) as of_scatter,
+        2.0 ** (ceil(log2(4 * size * reach * reach)) - 60) as of_deviation,
+        2.0 ** (ceil(log2(furthest * furthest)) - 60) as of_square
+    from reaches
+),
+
 coordinates as (
     select
         segment_id,
@@ -36,11 +59,13 @@ coordinates as (
 
 axis_means as (
     select
-        segment_id,
-        axis,
-        favg(coordinate) as mean
+        coordinates.segment_id,
+        coordinates.axis,
+        sum(round(coordinates.coordinate / units.of_point)::bigint)
+        * any_value(units.of_point) / count(*) as mean
     from coordinates
-    group by segment_id, axis
+    inner join units on coordinates.segment_id = units.segment_id
+    group by coordinates.segment_id, coordinates.axis
 ),
 
 means as (
@@ -56,11 +81,15 @@ scattered as (
         members.segment_id,
         means.mean,
         count(*) as size,
-        fsum(members.distance * members.distance) as squares,
-        favg(list_distance(members.point, means.mean)) as scatter,
-        favg(list_distance(members.point, means.mean) ** 2) as deviation
+        sum(round(members.distance * members.distance / units.of_square)::bigint)
+        * any_value(units.of_square) as squares,
+        sum(round(list_distance(members.point, means.mean) / units.of_scatter)::bigint)
+        * any_value(units.of_scatter) / count(*) as scatter,
+        sum(round(list_distance(members.point, means.mean) ** 2 / units.of_deviation)::bigint)
+        * any_value(units.of_deviation) / count(*) as deviation
     from members
     inner join means on members.segment_id = means.segment_id
+    inner join units on members.segment_id = units.segment_id
     group by members.segment_id, means.mean
 ),
 
@@ -92,11 +121,11 @@ compared as (
 
 silhouettes as (
     select
-        favg(case
+        sum(case
             when size > 1 and k > 1 and greatest(inside, outside) > 0
-                then (outside - inside) / greatest(inside, outside)
-            else 0.0
-        end) as silhouette
+                then round((outside - inside) / greatest(inside, outside) * 2.0 ** 60)::bigint
+            else 0
+        end) * 2.0 ** -60 / count(*) as silhouette
     from compared
 ),
 
