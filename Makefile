@@ -104,14 +104,15 @@ engines: $(ENGINES_VENV)/.installed
 	} > /dev/null
 	SEGQL_REQUIRE_ENGINES=1 $(ENGINES_VENV)/bin/python -m pytest $(ENGINES_TESTS)
 
-## spark: fit on a Spark cluster of two worker processes on this machine, and compare with DuckDB
+## spark: fit on a Spark cluster of two worker processes on this machine, build the reference project
+## on Spark by dbt, and compare with DuckDB
 spark: $(ENGINES_VENV)/.installed
 	$(ENGINES_VENV)/bin/python -m pytest tests/spark
 
 $(ENGINES_VENV)/.installed: tests/engines/requirements.txt pyproject.toml constraints.txt
 	@test -x $(ENGINES_VENV)/bin/python || $(PYTHON) -m venv $(ENGINES_VENV)
 	@$(ENGINES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
-		--constraint constraints.txt --requirement $< --editable . pytest
+		--constraint constraints.txt --requirement $< --editable '.[dbt]' pytest
 	@touch $@
 
 clean:

@@ -14,7 +14,7 @@ import pandas as pd
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.features import SOURCE
 from segql.model import Model
 

@@ -39,7 +39,7 @@ known as (
 
     {{ segql.known_archetypes(segment_map) | indent(4) }}
     union
-    select cast(segment_key as varchar) from {{ segment_keys }}
+    select cast(segment_key as string) from {{ segment_keys }}
 
 )
 
@@ -53,7 +53,7 @@ where playbook.archetype is null
 union all
 select
     playbook.archetype,
-    playbook.archetype || ' is there ' || cast(count(*) as varchar) || ' times' as fault
+    playbook.archetype || ' is there ' || cast(count(*) as string) || ' times' as fault
 from playbook
 where playbook.archetype is not null
 group by playbook.archetype

@@ -47,7 +47,7 @@ faults as (
 
 fault as (
 
-    select {{ dbt.listagg('fault', "'; '", 'order by archetype, fault') }} as faults
+    select {{ segql.joined_texts('fault', "'; '", 'archetype, fault') }} as faults
     from faults
 
 )

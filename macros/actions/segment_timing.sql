@@ -64,7 +64,7 @@ counted as (
     group by members.segment_key, intervals.interval_days
     union all
     select
-        cast(null as varchar) as segment_key,
+        cast(null as string) as segment_key,
         interval_days,
         sum(intervals) as intervals
     from intervals

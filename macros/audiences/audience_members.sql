@@ -6,16 +6,16 @@ members as (
 
     select
         segments.{{ id }} as customer_id,
-        cast(segments.{{ id }} as varchar) as id_text,
+        cast(segments.{{ id }} as string) as id_text,
         {{ segql.segment_key('segments.' ~ segql.quote_identifier(segment)) }} as segment_key,
-        cast({{ 'segments.segment_name' if options.name is not none else 'null' }} as varchar)
+        cast({{ 'segments.segment_name' if options.name is not none else 'null' }} as string)
             as name,
         cast({{ 'segments.' ~ options.version if options.version is not none else 'null' }}
             as integer) as model_version,
         cast({{ 'segments.as_of_date' if options.date is not none else 'null' }} as date)
             as as_of_date
         {%- for column in options.strata %},
-        cast({{ described }}{{ segql.quote_identifier(column) }} as varchar)
+        cast({{ described }}{{ segql.quote_identifier(column) }} as string)
             as stratum_{{ loop.index0 }}
         {%- endfor %}
         {%- if options.value is not none %},

@@ -109,7 +109,7 @@ all_buyers as (
         customer_id,
         row_number() over (
             order by
-                {{ segql.hash_number('cast(customer_id as varchar)') }},
+                {{ segql.hash_number('cast(customer_id as string)') }},
                 customer_id
         ) as place
     from bought

@@ -1,7 +1,7 @@
 {#- The condition under which a row lies in a stored bin of a feature. -#}
 {% macro bin_condition(bin) -%}
     {%- set column = segql.quote_identifier(bin.feature) -%}
-    {%- set text = 'cast(' ~ column ~ ' as varchar)' -%}
+    {%- set text = 'cast(' ~ column ~ ' as string)' -%}
     {%- set levels = [] -%}
     {%- for level in bin.levels or [] -%}
         {%- do levels.append(segql.string_literal(level)) -%}

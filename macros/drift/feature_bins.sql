@@ -1,13 +1,9 @@
 {#- The bins that a version stored at its fit, as text that keeps every digit; none of an old one. -#}
 {% macro feature_bins(model, version) -%}
-    {%- set stored = run_query(
-        'select 1 from duckdb_tables() where database_name = current_database()'
-        ~ " and schema_name = 'segql' and table_name = 'feature_bins'"
-    ).rows -%}
-    {%- if not stored -%}{{ return([]) }}{%- endif -%}
+    {%- if not segql.registry_has('feature_bins') -%}{{ return([]) }}{%- endif -%}
     {%- set rows = run_query(
-        'select feature, kind, cast(lower as varchar) as lower, cast(upper as varchar) as upper,'
-        ~ ' category, cast(share as varchar) as share from segql.feature_bins where model_name = '
+        'select feature, kind, cast(lower as string) as lower, cast(upper as string) as upper,'
+        ~ ' category, cast(share as string) as share from segql.feature_bins where model_name = '
         ~ segql.string_literal(model) ~ ' and model_version = ' ~ version
         ~ ' order by feature, bin'
     ).rows -%}

@@ -13,7 +13,7 @@
 {%- endmacro %}
 
 {% macro duckdb__band_number(column) -%}
-    {%- set text = "regexp_replace(lower(cast(" ~ column ~ " as varchar)), '[, ](\\d{3})', '\\1', 'g')" -%}
+    {%- set text = "regexp_replace(lower(cast(" ~ column ~ " as string)), '[, ](\\d{3})', '\\1', 'g')" -%}
     {%- set numbers = "list_transform(regexp_extract_all(" ~ text
         ~ ", '\\d+(?:\\.\\d+)?'), lambda part: cast(part as double))" -%}
     case
@@ -22,6 +22,21 @@
             * case
                 when regexp_matches({{ text }}, '\d *(k|thousand)\b') then 1000e0
                 when regexp_matches({{ text }}, '\d *(m|million)\b') then 1000000e0
+                else 1e0
+            end
+    end
+{%- endmacro %}
+
+{% macro spark__band_number(column) -%}
+    {%- set text = "regexp_replace(lower(cast(" ~ column ~ " as string)), '[, ]([0-9]{3})', '$1')" -%}
+    {%- set numbers = "transform(slice(regexp_extract_all(" ~ text
+        ~ ", '[0-9]+(?:[.][0-9]+)?', 0), 1, 2), part -> cast(part as double))" -%}
+    case
+        when size({{ numbers }}) > 0 then
+            aggregate({{ numbers }}, 0e0, (summed, part) -> summed + part) / size({{ numbers }})
+            * case
+                when {{ text }} rlike '[0-9] *(k|thousand)([^a-z0-9_]|$)' then 1000e0
+                when {{ text }} rlike '[0-9] *(m|million)([^a-z0-9_]|$)' then 1000000e0
                 else 1e0
             end
     end

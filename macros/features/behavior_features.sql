@@ -44,7 +44,7 @@
     {%- set customer = 'events.' ~ segql.quote_identifier(options.customer) -%}
     {%- set timestamp = 'events.' ~ segql.quote_identifier(options.timestamp) -%}
     {%- set type = 'events.' ~ segql.quote_identifier(options.type)
-        if options.type is not none else 'cast(null as varchar)' -%}
+        if options.type is not none else 'cast(null as string)' -%}
     {%- set kinds = segql.event_kinds(options.event_kinds) -%}
     {%- set slugs = segql.event_types(events, type, options.max_event_types)
         if options.type is not none else [] -%}

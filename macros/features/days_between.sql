@@ -10,3 +10,7 @@
 {% macro duckdb__days_between(first, last) -%}
     date_diff('day', {{ first }}, {{ last }})
 {%- endmacro %}
+
+{% macro spark__days_between(first, last) -%}
+    cast(date_diff({{ last }}, {{ first }}) as bigint)
+{%- endmacro %}

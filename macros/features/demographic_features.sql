@@ -71,10 +71,10 @@ described as (
         case when {{ segql.is_finite(source) }} then {{ source }} end as {{ name }}
         {%- elif column.kind == 'text' and column.name | lower in bands -%}
         {{ segql.band_number(source) }} as {{ name }},
-        nullif(trim(cast({{ source }} as varchar)), '')
+        nullif(trim(cast({{ source }} as string)), '')
             as {{ segql.quote_identifier(column.name ~ '_band') }}
         {%- elif column.kind == 'text' -%}
-        nullif(trim(cast({{ source }} as varchar)), '') as {{ name }}
+        nullif(trim(cast({{ source }} as string)), '') as {{ name }}
         {%- else -%}
         {{ source }} as {{ name }}
         {%- endif -%}

@@ -6,3 +6,7 @@
 {% macro default__event_slug(expression) -%}
     trim(regexp_replace(lower({{ expression }}), '[^\p{L}\p{N}]+', '_', 'g'), '_')
 {%- endmacro %}
+
+{% macro spark__event_slug(expression) -%}
+    trim('_' from regexp_replace(lower({{ expression }}), '[^\\p{L}\\p{N}]+', '_'))
+{%- endmacro %}

@@ -7,7 +7,7 @@
     {%- set names = segql.relation_columns(customers) | map(attribute='name') | map('lower') -%}
     {%- set customer = segql.order_customer(
         'order_lines.customer_id',
-        'coalesce(order_lines.order_id, cast(order_lines.ordered_at as varchar))',
+        'coalesce(order_lines.order_id, cast(order_lines.ordered_at as string))',
         guests
     ) -%}
 with

@@ -10,3 +10,11 @@
     {%- set literal = segql.string_literal('^(?:' ~ pattern ~ ')$' if full else pattern) -%}
     coalesce(regexp_matches({{ column }}, {{ literal }}), false)
 {%- endmacro %}
+
+{% macro spark__matches_pattern(column, pattern, full=false) -%}
+    {%- if not pattern -%}
+        {{ return('false') }}
+    {%- endif -%}
+    {%- set literal = segql.string_literal('^(?:' ~ pattern ~ ')$' if full else pattern) -%}
+    coalesce({{ column }} rlike {{ literal }}, false)
+{%- endmacro %}

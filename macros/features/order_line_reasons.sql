@@ -41,12 +41,12 @@
     {%- do segql.check_columns(macro, order_lines, names, kinds={
         'timestamp': 'timestamp', 'quantity': 'number', 'price': 'number'
     }) -%}
-    {%- set order_id = 'cast(' ~ column.timestamp ~ ' as varchar)' -%}
+    {%- set order_id = 'cast(' ~ column.timestamp ~ ' as string)' -%}
     {%- if 'order' in column -%}
-        {%- set order_id = 'coalesce(cast(' ~ column.order ~ ' as varchar), ' ~ order_id ~ ')' -%}
+        {%- set order_id = 'coalesce(cast(' ~ column.order ~ ' as string), ' ~ order_id ~ ')' -%}
     {%- endif -%}
     {%- set customer_id = segql.order_customer(column.customer, order_id, options.guests) -%}
-    {%- set product_id = column.get('product', 'cast(null as varchar)') -%}
+    {%- set product_id = column.get('product', 'cast(null as string)') -%}
     {%- set quantity = column.get('quantity', '1') -%}
 with
 
@@ -74,7 +74,7 @@ described as (
         {{ segql.exact_amount(quantity ~ ' * ' ~ column.price) }} as amount,
         {{ quantity }} < 0
         {%- if 'order' in column %}
-        or {{ segql.matches_pattern('cast(' ~ column.order ~ ' as varchar)', options.return_pattern) }}
+        or {{ segql.matches_pattern('cast(' ~ column.order ~ ' as string)', options.return_pattern) }}
         {%- endif %} as is_return,
         {% if flag_duplicates -%}
         row_number() over (
@@ -85,7 +85,7 @@ described as (
         false as is_duplicate,
         {%- endif %}
         {{ segql.matches_pattern(
-            'cast(' ~ product_id ~ ' as varchar)', options.non_product_pattern, full=true) }}
+            'cast(' ~ product_id ~ ' as string)', options.non_product_pattern, full=true) }}
             as is_non_product,
         cast({{ column.timestamp }} as date) > as_of.last_date as is_after_load
     from order_lines

@@ -10,7 +10,7 @@
         and segql.relation_columns(history) -%}
         {%- set column = 'cast(' ~ segql.quote_identifier(date) ~ ' as date)' -%}
         {%- set held = run_query(
-            'select distinct cast(' ~ column ~ ' as varchar) from ' ~ history
+            'select distinct cast(' ~ column ~ ' as string) from ' ~ history
             ~ ' where ' ~ column ~ ' is not null order by 1').columns[0].values() | list -%}
         {%- for name, value in [('from_date', from_date), ('to_date', to_date)]
             if value is not none -%}

@@ -7,8 +7,8 @@
     {%- if not execute or months == 0 -%}{{ return([]) }}{%- endif -%}
     {%- set query -%}
         select
-            cast(as_of.as_of_date as varchar) as as_of_date,
-            cast(first_order.first_order_on as varchar) as first_order_on
+            cast(as_of.as_of_date as string) as as_of_date,
+            cast(first_order.first_order_on as string) as first_order_on
         from {{ as_of }} as as_of
         cross join (
             select cast(min({{ segql.quote_identifier(timestamp) }}) as date) as first_order_on

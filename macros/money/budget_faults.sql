@@ -27,8 +27,8 @@ faults as (
     union all
     select
         2 as place,
-        'segment ' || segment_key || ' has gain ' || coalesce(cast(gain as varchar), 'nothing')
-        || ' and scale ' || coalesce(cast(scale as varchar), 'nothing')
+        'segment ' || segment_key || ' has gain ' || coalesce(cast(gain as string), 'nothing')
+        || ' and scale ' || coalesce(cast(scale as string), 'nothing')
         || '; accepted are a number and a number above 0' as fault
     from asked
     where

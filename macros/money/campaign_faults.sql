@@ -11,7 +11,7 @@ names as (
 
 accepted_names as (
 
-    select {{ dbt.listagg('segment', "', '", 'order by segment') }} as accepted
+    select {{ segql.joined_texts('segment', "', '", 'segment') }} as accepted
     from names
 
 ),
@@ -39,7 +39,7 @@ faults as (
     {%- for arm in ['treated', 'holdout'] %}
     union all
     select
-        {{ row }} || ': {{ arm }} got ' || coalesce(cast(results.{{ arm }} as varchar), 'nothing')
+        {{ row }} || ': {{ arm }} got ' || coalesce(cast(results.{{ arm }} as string), 'nothing')
         || '; accepted is a whole number from 1' as fault
     from results
     where
@@ -49,7 +49,7 @@ faults as (
     union all
     select
         {{ row }} || ': {{ arm }}_buyers got '
-        || coalesce(cast(results.{{ arm }}_buyers as varchar), 'nothing')
+        || coalesce(cast(results.{{ arm }}_buyers as string), 'nothing')
         || '; accepted is a whole number from 0 to {{ arm }}, ' || results.{{ arm }} as fault
     from results
     where

@@ -38,8 +38,8 @@ with
 results as (
 
     select
-        cast(campaign as varchar) as campaign,
-        cast(segment_key as varchar) as segment_key,
+        cast(campaign as string) as campaign,
+        cast(segment_key as string) as segment_key,
         {{ ends_on }} as ends_on,
         treated,
         treated_buyers,

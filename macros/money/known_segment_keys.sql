@@ -5,10 +5,7 @@
 
 {% macro default__known_segment_keys(model) -%}
     {#- An older registry does not remember the keys of dropped versions. -#}
-    {%- set remembers = execute and run_query(
-        "select 1 from information_schema.tables where table_catalog = current_database()"
-        ~ " and table_schema = 'segql' and table_name = 'retired'"
-    ).rows | length > 0 -%}
+    {%- set remembers = execute and segql.registry_has('retired') -%}
     select segment_key as segment
     from segql.segments
     where model_name = {{ segql.string_literal(model) }}

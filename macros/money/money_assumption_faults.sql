@@ -7,7 +7,7 @@
     {%- set named = "coalesce(given.assumption, 'nothing') || ' of ' || coalesce(given.segment, '')" -%}
 accepted_names as (
 
-    select {{ dbt.listagg('segment', "', '", 'order by segment') }} as accepted
+    select {{ segql.joined_texts('segment', "', '", 'segment') }} as accepted
     from names
 
 ),
@@ -57,10 +57,10 @@ faults as (
     select
         {{ named }} || ' got ' || coalesce(
             case when not coalesce({{ segql.money_accepted('low', known) }}, false)
-                then 'low ' || coalesce(cast(given.low as varchar), 'nothing') end,
+                then 'low ' || coalesce(cast(given.low as string), 'nothing') end,
             case when not coalesce({{ segql.money_accepted('base', known) }}, false)
-                then 'base ' || coalesce(cast(given.base as varchar), 'nothing') end,
-            'high ' || coalesce(cast(given.high as varchar), 'nothing')
+                then 'base ' || coalesce(cast(given.base as string), 'nothing') end,
+            'high ' || coalesce(cast(given.high as string), 'nothing')
         ) || '; accepted is ' || accepted_assumptions.said as fault
     from given
     inner join accepted_assumptions

@@ -10,45 +10,41 @@
 {%- endmacro %}
 
 {% macro default__hypergeometric_tail(found, population, marked, drawn) -%}
-    {%- do exceptions.raise_compiler_error(
-        'hypergeometric_tail is not implemented for the adapter ' ~ adapter.type()
-    ) -%}
-{%- endmacro %}
-
-{% macro duckdb__hypergeometric_tail(found, population, marked, drawn) -%}
     {%- set share = '(1e0 * ' ~ marked ~ ' / ' ~ population ~ ')' -%}
     {%- set reach -%}
         cast(40 + ceil(12 * sqrt({{ drawn }} * {{ share }} * (1 - {{ share }}))) as bigint)
     {%- endset -%}
     {%- set lowest = 'greatest(0, ' ~ drawn ~ ' + ' ~ marked ~ ' - ' ~ population ~ ')' -%}
     {%- set highest = 'least(' ~ drawn ~ ', ' ~ marked ~ ')' -%}
-    {%- set constant -%}
-        lgamma({{ marked }} + 1) + lgamma({{ population }} - {{ marked }} + 1)
-        + lgamma({{ drawn }} + 1) + lgamma({{ population }} - {{ drawn }} + 1)
-        - lgamma({{ population }} + 1)
-    {%- endset -%}
+    {%- set lg = {} -%}
+    {%- for name, number in {
+        'marked': marked, 'unmarked': population ~ ' - ' ~ marked, 'drawn': drawn,
+        'left': population ~ ' - ' ~ drawn, 'population': population, 'i': 'i',
+        'marked_left': marked ~ ' - i', 'drawn_left': drawn ~ ' - i',
+        'neither': population ~ ' - ' ~ marked ~ ' - ' ~ drawn ~ ' + i',
+    }.items() -%}
+        {%- do lg.update({name: segql.log_gamma(number ~ ' + 1')}) -%}
+    {%- endfor -%}
     {%- set term -%}
         exp(
-            {{ constant }}
-            - lgamma(i + 1) - lgamma({{ marked }} - i + 1) - lgamma({{ drawn }} - i + 1)
-            - lgamma({{ population }} - {{ marked }} - {{ drawn }} + i + 1)
+            {{ lg.marked }} + {{ lg.unmarked }}
+            + {{ lg.drawn }} + {{ lg.left }}
+            - {{ lg.population }}
+            - {{ lg.i }} - {{ lg.marked_left }} - {{ lg.drawn_left }}
+            - {{ lg.neither }}
         )
     {%- endset -%}
     case
         when {{ found }} >= {{ drawn }} * {{ share }}
-            then least(1, coalesce(list_sum(list_transform(
-                range(
-                    greatest({{ found }}, {{ lowest }}),
-                    least({{ highest }}, {{ found }} + {{ reach }}) + 1
-                ),
-                lambda i: {{ term }}
-            )), 0))
-        else greatest(0, 1 - coalesce(list_sum(list_transform(
-            range(
-                greatest({{ lowest }}, {{ found }} - 1 - {{ reach }}),
-                least({{ found }} - 1, {{ highest }}) + 1
-            ),
-            lambda i: {{ term }}
-        )), 0))
+            then least(1, {{ segql.sum_of_terms(
+                'greatest(' ~ found ~ ', ' ~ lowest ~ ')',
+                'least(' ~ highest ~ ', ' ~ found ~ ' + ' ~ reach ~ ')',
+                term
+            ) }})
+        else greatest(0, 1 - {{ segql.sum_of_terms(
+            'greatest(' ~ lowest ~ ', ' ~ found ~ ' - 1 - ' ~ reach ~ ')',
+            'least(' ~ found ~ ' - 1, ' ~ highest ~ ')',
+            term
+        ) }})
     end
 {%- endmacro %}

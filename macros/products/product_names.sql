@@ -4,7 +4,7 @@
 -#}
 {% macro product_names(purchases, options) -%}
 {%- set has = options.products is not none -%}
-{%- set id = 'cast(bought.product_id as varchar)' -%}
+{%- set id = 'cast(bought.product_id as string)' -%}
 with
 
 bought as (
@@ -20,10 +20,10 @@ described as (
 
     select
         {{ segql.quote_identifier(options.product_key) }} as product_id,
-        {{ 'min(cast(' ~ segql.quote_identifier(options.product_name) ~ ' as varchar))'
-            if options.product_name is not none else 'cast(null as varchar)' }} as product_name,
-        {{ 'min(cast(' ~ segql.quote_identifier(options.category) ~ ' as varchar))'
-            if options.category is not none else 'cast(null as varchar)' }} as category
+        {{ 'min(cast(' ~ segql.quote_identifier(options.product_name) ~ ' as string))'
+            if options.product_name is not none else 'cast(null as string)' }} as product_name,
+        {{ 'min(cast(' ~ segql.quote_identifier(options.category) ~ ' as string))'
+            if options.category is not none else 'cast(null as string)' }} as category
     from {{ options.products }}
     group by {{ segql.quote_identifier(options.product_key) }}
 
@@ -37,7 +37,7 @@ select
     nullif(trim(described.category), '') as category
     {%- else -%}
     {{ id }} as product_name,
-    cast(null as varchar) as category
+    cast(null as string) as category
     {%- endif %}
 from bought
 {%- if has %}

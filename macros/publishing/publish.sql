@@ -6,6 +6,12 @@
     {%- if not execute or to is none or flags.WHICH in ['test', 'compile', 'docs'] -%}
         {{ return('') }}
     {%- endif -%}
+    {%- if target.type == 'spark' -%}
+        {%- do exceptions.raise_compiler_error(
+            "publish: to got '" ~ to ~ "', but the target is spark; accepted there is none:"
+            ~ ' BI reads the tables themselves'
+        ) -%}
+    {%- endif -%}
     {%- set reason = segql.unpublished_reason(results, schema) -%}
     {%- if reason is not none -%}
         {{ log("segql: '" ~ to ~ "' stays as it was: " ~ reason, info=True) }}

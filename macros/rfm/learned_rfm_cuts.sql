@@ -83,12 +83,12 @@ combined as (
 
 select
     cast({{ version }} as integer) as version,
-    cast(dimension as varchar) as dimension,
+    cast(dimension as string) as dimension,
     cast(cut_1 as double) as cut_1,
     cast(cut_2 as double) as cut_2,
     cast(cut_3 as double) as cut_3,
     cast(cut_4 as double) as cut_4,
-    cast(method as varchar) as method,
+    cast(method as string) as method,
     cast(as_of_date as date) as as_of_date,
     cast(customers as bigint) as customers
 from combined

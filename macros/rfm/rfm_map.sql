@@ -12,8 +12,8 @@
         {%- endfor -%}
     {%- endfor -%}
 select
-    cast(rfm_code as varchar) as rfm_code,
-    cast(rfm_segment as varchar) as rfm_segment
+    cast(rfm_code as string) as rfm_code,
+    cast(rfm_segment as string) as rfm_segment
 from (
     values
     {{ rows | sort | join(',\n    ') }}

@@ -13,7 +13,7 @@ scores as (
 
 codes as (
 
-    select cast(100 * r.score + 10 * f.score + m.score as varchar) as rfm_code
+    select cast(100 * r.score + 10 * f.score + m.score as string) as rfm_code
     from scores as r
     cross join scores as f
     cross join scores as m
@@ -23,11 +23,11 @@ codes as (
 mapped as (
 
     select
-        cast(rfm_code as varchar) as rfm_code,
+        cast(rfm_code as string) as rfm_code,
         count(*) as map_rows,
         count(rfm_segment) as named_rows
     from {{ segment_map }}
-    group by cast(rfm_code as varchar)
+    group by cast(rfm_code as string)
 
 )
 

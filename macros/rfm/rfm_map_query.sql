@@ -4,5 +4,5 @@
         {{ return(segql.rfm_map(segment_map)) }}
     {%- endif -%}
     {%- do segql.check_rfm_map(segment_map) -%}
-    {{ return('select cast(rfm_code as varchar) as rfm_code, rfm_segment from ' ~ segment_map) }}
+    {{ return('select cast(rfm_code as string) as rfm_code, rfm_segment from ' ~ segment_map) }}
 {%- endmacro %}

@@ -73,7 +73,7 @@ coded as (
         r_score,
         f_score,
         m_score,
-        cast(100 * r_score + 10 * f_score + m_score as varchar) as rfm_code,
+        cast(100 * r_score + 10 * f_score + m_score as string) as rfm_code,
         cuts_version,
         as_of_date
     from scored

@@ -28,5 +28,5 @@ select
     segment_map.rfm_segment
 from scores
 left join segment_map
-    on cast(scores.{{ segql.quote_identifier(code) }} as varchar) = segment_map.rfm_code
+    on cast(scores.{{ segql.quote_identifier(code) }} as string) = segment_map.rfm_code
 {%- endmacro %}

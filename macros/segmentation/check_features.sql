@@ -4,7 +4,7 @@
 -#}
 {% macro check_features(name, model_version, input_sql, id, what) -%}
     {%- set columns = {} -%}
-    {%- for column in adapter.get_column_schema_from_query(input_sql) -%}
+    {%- for column in segql.source_columns('(' ~ input_sql ~ ')') -%}
         {%- do columns.update({column.name | lower: column}) -%}
     {%- endfor -%}
     {%- set listed = columns.values() | map(attribute='name') | join(', ') -%}
@@ -25,10 +25,10 @@
                 ~ '); add it, or refit with --full-refresh'
             ) -%}
         {%- endif -%}
-        {%- set found = segql.column_kind(columns[feature | lower].data_type) -%}
+        {%- set found = segql.column_kind(columns[feature | lower].type) -%}
         {%- if kind == 'number' and found in ['text', 'timestamp', 'timestamptz', 'other'] -%}
             {%- do exceptions.raise_compiler_error(
-                what ~ ": column '" ~ feature ~ "' is " ~ columns[feature | lower].data_type
+                what ~ ": column '" ~ feature ~ "' is " ~ columns[feature | lower].type
                 ~ ", but model '" ~ name ~ "' version " ~ model_version
                 ~ ' learned it as a number; cast it, or refit with --full-refresh'
             ) -%}

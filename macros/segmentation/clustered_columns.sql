@@ -25,7 +25,7 @@ where
 group by features.input
     {%- else -%}
 select
-    cast(null as varchar) as feature,
+    cast(null as string) as feature,
     cast(null as double) as relevance
 where false
     {%- endif -%}

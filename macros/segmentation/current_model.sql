@@ -3,13 +3,10 @@
     {%- if not segql.has_registry() -%}
         {{ return(none) }}
     {%- endif -%}
-    {%- set dated = run_query(
-        "select 1 from duckdb_columns() where database_name = current_database() and schema_name"
-        ~ " = 'segql' and table_name = 'models' and column_name = 'as_of_date'"
-    ).rows | length > 0 -%}
+    {%- set dated = segql.registry_has('models', 'as_of_date') -%}
     {%- set rows = run_query(
-        'select model_version, score_sql, options, cast(cast(fitted_at as date) as varchar), '
-        ~ ('cast(as_of_date as varchar)' if dated else 'null')
+        'select model_version, score_sql, options, cast(cast(fitted_at as date) as string), '
+        ~ ('cast(as_of_date as string)' if dated else 'null')
         ~ ' from segql.models where is_current and model_name = ' ~ segql.string_literal(name)
     ).rows -%}
     {%- if rows | length == 0 -%}

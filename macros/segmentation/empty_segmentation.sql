@@ -7,7 +7,7 @@
 select
     {{ segql.quote_identifier(id) }},
     cast(null as integer) as segment_id,
-    cast(null as varchar) as segment_key,
+    cast(null as string) as segment_key,
     cast(null as double) as distance,
     cast(null as integer) as next_segment_id,
     cast(null as double) as confidence,

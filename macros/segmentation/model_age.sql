@@ -3,11 +3,11 @@
     decides as it did then; without as_of_date between the fit and the start of the run.
 -#}
 {% macro model_age(current, input_sql) -%}
-    {%- set names = adapter.get_column_schema_from_query(input_sql)
+    {%- set names = segql.source_columns('(' ~ input_sql ~ ')')
         | map(attribute='name') | map('lower') | list -%}
     {%- if current['as_of_date'] is not none and 'as_of_date' in names -%}
         {%- set latest = run_query(
-            'select cast(max(cast(as_of_date as date)) as varchar) from (' ~ input_sql
+            'select cast(max(cast(as_of_date as date)) as string) from (' ~ input_sql
             ~ ') as segql_rows').rows[0][0] -%}
         {%- set first = current['as_of_date'] -%}
     {%- else -%}

@@ -36,7 +36,7 @@
     {%- for feature, kind in features -%}
         {%- set name = segql.quote_identifier(feature) -%}
         {%- if feature | lower not in given -%}
-            {%- set type = {'number': 'double', 'boolean': 'boolean'}.get(kind, 'varchar') -%}
+            {%- set type = {'number': 'double', 'boolean': 'boolean'}.get(kind, 'string') -%}
             {%- do inputs.append('cast(null as ' ~ type ~ ') as ' ~ name) -%}
             {%- do absent.append(feature) -%}
         {%- endif -%}

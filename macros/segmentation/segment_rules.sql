@@ -10,18 +10,14 @@
 {%- endmacro %}
 
 {% macro default__segment_rules(model) -%}
-    {%- set known = execute and run_query(
-        "select 1 from duckdb_tables() where database_name = current_database() "
-        ~ "and schema_name = 'segql' and table_name = 'rules'"
-    ).rows | length > 0 -%}
-    {%- if known -%}
+    {%- if execute and segql.registry_has('rules') -%}
 select
     rules.segment_key,
     rules.rule,
     rules.condition as rule_sql,
     rules.conditions,
     rules.coverage,
-    rules."precision"
+    rules.{{ segql.quote_identifier('precision') }}
 from segql.rules as rules
 inner join segql.models as models
     on
@@ -30,12 +26,12 @@ inner join segql.models as models
 where models.is_current and models.model_name = {{ segql.string_literal(model) }}
     {%- else -%}
 select
-    cast(null as varchar) as segment_key,
-    cast(null as varchar) as rule,
-    cast(null as varchar) as rule_sql,
+    cast(null as string) as segment_key,
+    cast(null as string) as rule,
+    cast(null as string) as rule_sql,
     cast(null as integer) as conditions,
     cast(null as double) as coverage,
-    cast(null as double) as "precision"
+    cast(null as double) as {{ segql.quote_identifier('precision') }}
 where false
     {%- endif -%}
 {%- endmacro %}

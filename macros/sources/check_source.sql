@@ -17,7 +17,7 @@
             ) -%}
         {%- endif -%}
         {%- if kind == 'text' -%}
-            {%- set text = 'trim(cast(' ~ column ~ ' as varchar))' -%}
+            {%- set text = 'trim(cast(' ~ column ~ ' as string))' -%}
             {%- if wanted == 'number' -%}
                 {%- set value = 'try_cast(' ~ text ~ ' as double)' -%}
             {%- else -%}

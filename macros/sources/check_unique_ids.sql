@@ -1,7 +1,8 @@
 {#- Repeated ids are refused: which one, how often, how many. Rows without id are counted. -#}
 {% macro check_unique_ids(source, key) -%}
-    {%- set id = segql.id_expression(
-        segql.quote_identifier(source.names[key]), source.types[key]) -%}
+    {%- set expression = segql.customer_id_expression if key == 'customer'
+        else segql.id_expression -%}
+    {%- set id = expression(segql.quote_identifier(source.names[key]), source.types[key]) -%}
     {%- set query -%}
         select
             id,

@@ -10,19 +10,19 @@
             when {{ segql.is_finite(number) }} then
                 case
                     when {{ number }} = floor({{ number }}) and abs({{ number }}) < 1e18
-                        then cast(cast({{ number }} as bigint) as varchar)
-                    else cast({{ column }} as varchar)
+                        then cast(cast({{ number }} as bigint) as string)
+                    else cast({{ column }} as string)
                 end
         end
     {%- elif modules.re.match('^(DECIMAL|NUMERIC)', type | upper) -%}
         {#- Never through a double: a decimal id can have more digits than one holds. -#}
         case
-            when {{ column }} = floor({{ column }}) then cast(cast({{ column }} as hugeint) as varchar)
-            else cast({{ column }} as varchar)
+            when {{ column }} = floor({{ column }}) then cast(cast({{ column }} as decimal(38, 0)) as string)
+            else cast({{ column }} as string)
         end
     {%- elif segql.column_kind(type) == 'text' -%}
-        nullif(trim(cast({{ column }} as varchar)), '')
+        nullif(trim(cast({{ column }} as string)), '')
     {%- else -%}
-        cast({{ column }} as varchar)
+        cast({{ column }} as string)
     {%- endif -%}
 {%- endmacro %}

@@ -6,7 +6,7 @@
 {% macro default__number_expression(column, type) -%}
     {%- set number -%}
         {%- if segql.column_kind(type) == 'text' -%}
-            try_cast(trim(cast({{ column }} as varchar)) as double)
+            try_cast(trim(cast({{ column }} as string)) as double)
         {%- else -%}
             cast({{ column }} as double)
         {%- endif -%}

@@ -10,3 +10,13 @@
         {%- endfor %}
     )
 {%- endmacro %}
+
+{#- xxhash64 passes over NULL, so that it would not tell in which column one stands. -#}
+{% macro spark__row_hash(columns) -%}
+    xxhash64(
+        {%- for column in columns %}
+        {%- set name = segql.quote_identifier(column.name) %}
+        {{ name }}, {{ name }} is null{{ ',' if not loop.last }}
+        {%- endfor %}
+    )
+{%- endmacro %}

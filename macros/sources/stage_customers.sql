@@ -3,11 +3,11 @@
     {%- if not execute -%}{{ return('select 1 as parsed') }}{%- endif -%}
     {%- set source = segql.source_mapping('customers') -%}
     {%- if source is none -%}
-        {{ return('select cast(null as varchar) as customer_id where false') }}
+        {{ return('select cast(null as string) as customer_id where false') }}
     {%- endif -%}
     {%- do segql.check_unique_ids(source, 'customer') -%}
     {%- do segql.check_source(source, timestamps=['registered']) -%}
-    {%- set id = segql.id_expression(
+    {%- set id = segql.customer_id_expression(
         segql.quote_identifier(source.names.customer), source.types.customer) -%}
 with
 

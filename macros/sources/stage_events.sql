@@ -4,10 +4,10 @@
     {%- set source = segql.source_mapping('events') -%}
     {%- if source is none -%}
 select
-    cast(null as varchar) as customer_id,
+    cast(null as string) as customer_id,
     cast(null as timestamp) as occurred_at,
-    cast(null as varchar) as event_type,
-    cast(null as varchar) as session_id
+    cast(null as string) as event_type,
+    cast(null as string) as session_id
 where false
     {%- else -%}
     {%- do segql.check_source(source, timestamps=['timestamp']) -%}
@@ -15,13 +15,13 @@ where false
     {%- set format = source.options.get('timestamp_format') -%}
     {%- set type = segql.quote_identifier(names.type) if 'type' in names else 'null' -%}
 select
-    {{ segql.id_expression(
+    {{ segql.customer_id_expression(
         segql.quote_identifier(names.customer), source.types.customer) }} as customer_id,
     {{ segql.timestamp_expression(
         segql.quote_identifier(names.timestamp), source.types.timestamp, format) }} as occurred_at,
-    cast({{ type }} as varchar) as event_type,
+    cast({{ type }} as string) as event_type,
     {{ segql.id_expression(segql.quote_identifier(names.session), source.types.session)
-        if 'session' in names else 'cast(null as varchar)' }} as session_id
+        if 'session' in names else 'cast(null as string)' }} as session_id
 from {{ source.from }}
     {%- endif -%}
 {%- endmacro %}

@@ -14,7 +14,7 @@
         {%- do column.update({key: segql.quote_identifier(name)}) -%}
     {%- endfor -%}
 select
-    {{ segql.id_expression(column.customer, source.types.customer) }} as customer_id,
+    {{ segql.customer_id_expression(column.customer, source.types.customer) }} as customer_id,
     {{ segql.id_expression(column.order, source.types.order) }} as order_id,
     {{ segql.timestamp_expression(column.timestamp, source.types.timestamp, format) }} as ordered_at,
     {{ segql.id_expression(column.product, source.types.product) }} as product_id,

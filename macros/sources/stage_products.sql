@@ -4,9 +4,9 @@
     {%- set source = segql.source_mapping('products') -%}
     {%- if source is none -%}
 select
-    cast(null as varchar) as product_id,
-    cast(null as varchar) as product_name,
-    cast(null as varchar) as category
+    cast(null as string) as product_id,
+    cast(null as string) as product_name,
+    cast(null as string) as category
 where false
     {%- else -%}
     {%- set names = source.names -%}
@@ -20,8 +20,8 @@ named as (
     select
         {{ segql.id_expression(
             segql.quote_identifier(names.product), source.types.product) }} as product_id,
-        cast({{ name }} as varchar) as product_name,
-        cast({{ category }} as varchar) as category
+        cast({{ name }} as string) as product_name,
+        cast({{ category }} as string) as category
     from {{ source.from }}
 
 ),

@@ -10,10 +10,10 @@
     {%- set kind = segql.column_kind(type) -%}
     {%- set timestamp -%}
         {%- if kind == 'text' and format -%}
-            try_strptime(trim(cast({{ column }} as varchar)), {{ segql.string_literal(format) }})
+            try_strptime(trim(cast({{ column }} as string)), {{ segql.string_literal(format) }})
         {%- elif kind == 'text' -%}
             {#- A cast to timestamp drops an offset such as +02:00 without applying it. -#}
-            {%- set text = 'trim(cast(' ~ column ~ ' as varchar))' -%}
+            {%- set text = 'trim(cast(' ~ column ~ ' as string))' -%}
             case
                 when regexp_matches({{ text }}, ':[0-9.]+ *([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$')
                     then timezone('UTC', try_cast({{ text }} as timestamptz))
@@ -35,4 +35,24 @@
         ) -%}
     {%- endif -%}
     cast({{ column }} as timestamp)
+{%- endmacro %}
+
+{% macro spark__timestamp_expression(column, type, format=none) -%}
+    {%- set kind = segql.column_kind(type) -%}
+    {%- set text = 'trim(cast(' ~ column ~ ' as string))' -%}
+    {%- if kind == 'text' and format -%}
+        cast(try_to_timestamp(
+            {{ text }}, {{ segql.string_literal(segql.datetime_pattern(format)) }}
+        ) as timestamp_ntz)
+    {%- elif kind == 'text' -%}
+        case
+            when {{ text }} rlike ':[0-9.]+ *([Zz]|[+-][0-9]{2}(:?[0-9]{2})?)$'
+                then convert_timezone('UTC', cast(try_cast({{ text }} as timestamp_ltz) as timestamp_ntz))
+            else try_cast({{ text }} as timestamp_ntz)
+        end
+    {%- elif kind == 'timestamptz' -%}
+        convert_timezone('UTC', cast({{ column }} as timestamp_ntz))
+    {%- else -%}
+        cast({{ column }} as timestamp_ntz)
+    {%- endif -%}
 {%- endmacro %}

@@ -14,7 +14,7 @@ assigned as (
     select
         {{ segment_key }} as segment_key
         {%- for column in categories %},
-        coalesce(cast(features.{{ segql.quote_identifier(column.name) }} as varchar), 'missing')
+        coalesce(cast(features.{{ segql.quote_identifier(column.name) }} as string), 'missing')
             as level_{{ loop.index }}
         {%- endfor %}
     {{ segql.features_of_segments(features, segments, id) }}
@@ -38,17 +38,26 @@ everybody as (
 
 ),
 
+{% set rows = [] -%}
+{%- for column in categories -%}
+    {%- do rows.append({
+        'feature_position': column.position, 'level': 'level_' ~ loop.index,
+    }) -%}
+{%- endfor -%}
+leveled as (
+    {{ segql.stacked_rows('assigned', ['segment_key'], rows) }}
+
+),
+
 found as (
-    {% for column in categories %}
+
     select
         segment_key,
-        {{ column.position }} as feature_position,
-        level_{{ loop.index }} as level,
+        feature_position,
+        level,
         count(*) as customers
-    from assigned
-    group by segment_key, level_{{ loop.index }}
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
+    from leveled
+    group by segment_key, feature_position, level
 
 ),
 

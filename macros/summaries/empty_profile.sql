@@ -1,9 +1,9 @@
 {#- The shape of segql.segment_profile without a row. -#}
 {% macro empty_profile() -%}
 select
-    cast(null as varchar) as segment_key,
-    cast(null as varchar) as feature,
-    cast(null as varchar) as level,
+    cast(null as string) as segment_key,
+    cast(null as string) as feature,
+    cast(null as string) as level,
     cast(null as integer) as feature_position,
     cast(null as bigint) as customers,
     cast(null as double) as mean,

@@ -95,29 +95,43 @@ by_segment as (
 
 ),
 
-profiled as (
-    {% for column in numeric %}
-    {%- set number = loop.index %}
+-- One row a segment, which the next CTE turns into one a column.
+measured as (
+
     select
-        by_segment.segment_key,
-        {{ segql.string_literal(column.name) }} as feature,
-        {{ column.position }} as feature_position,
-        by_segment.customers_{{ number }} as customers,
-        by_segment.mean_{{ number }} as mean,
-        overall.mean_{{ number }} as overall_mean,
-        spread.deviation_{{ number }} as overall_deviation
+        by_segment.segment_key
+        {%- for column in numeric %},
+        by_segment.customers_{{ loop.index }},
+        by_segment.mean_{{ loop.index }},
+        overall.mean_{{ loop.index }} as overall_mean_{{ loop.index }},
+        spread.deviation_{{ loop.index }}
+        {%- endfor %}
     from by_segment
     cross join overall
     cross join spread
-    {{ 'union all' if not loop.last }}
-    {%- endfor %}
+
+),
+
+{% set rows = [] -%}
+{%- for column in numeric -%}
+    {%- do rows.append({
+        'feature': segql.string_literal(column.name),
+        'feature_position': column.position,
+        'customers': 'customers_' ~ loop.index,
+        'mean': 'mean_' ~ loop.index,
+        'overall_mean': 'overall_mean_' ~ loop.index,
+        'overall_deviation': 'deviation_' ~ loop.index,
+    }) -%}
+{%- endfor -%}
+profiled as (
+    {{ segql.stacked_rows('measured', ['segment_key'], rows) }}
 
 )
 
 select
     segment_key,
     feature,
-    cast(null as varchar) as level,
+    cast(null as string) as level,
     feature_position,
     customers,
     mean,

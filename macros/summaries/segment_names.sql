@@ -79,7 +79,7 @@ mapped as (
         on segments.customer_id = scores.customer_id
     inner join segment_map
         on
-            cast(100 * scores.r_score + 10 * scores.f_score + scores.m_score as varchar)
+            cast(100 * scores.r_score + 10 * scores.f_score + scores.m_score as string)
             = segment_map.rfm_code
     group by segments.segment_key, segment_map.rfm_segment
 

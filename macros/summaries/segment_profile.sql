@@ -116,12 +116,12 @@ ranked as (
         feature_position,
         level,
         eta_squared,
-        row_number() over (
+        cast(row_number() over (
             order by
                 coalesce(round(eta_squared, 9), 0) desc,
                 feature_position,
                 level
-        ) as feature_rank
+        ) as bigint) as feature_rank
     from explained
 
 )
@@ -138,13 +138,13 @@ select
     scored.z_score,
     ranked.eta_squared,
     ranked.feature_rank,
-    row_number() over (
+    cast(row_number() over (
         partition by scored.segment_key
         order by
             coalesce(round(abs(scored.z_score), 9), 0) desc,
             scored.feature_position,
             scored.level
-    ) as place
+    ) as bigint) as place
 from scored
 inner join ranked
     on

@@ -48,7 +48,7 @@ select
     cast(null as bigint) as bootstrap_rows,
     models.coreset_rows as sample_rows,
     models.row_count as input_rows,
-    cast(null as varchar) as caps
+    cast(null as string) as caps
 from segql.segments as segments
 inner join segql.models as models
     on
@@ -58,4 +58,37 @@ where
     models.is_current
     and models.model_name = {{ segql.string_literal(model) }}
     {%- endif -%}
+{%- endmacro %}
+
+{% macro spark__segment_trust(model) -%}
+    {%- if not execute -%}{{ return('select 1 as parsed') }}{%- endif -%}
+    {%- set current = segql.current_model(model) -%}
+    {%- if current is none -%}
+        {%- do exceptions.raise_compiler_error(
+            "segment_trust: there is no fitted model '" ~ model ~ "'"
+        ) -%}
+    {%- endif -%}
+select
+    cast({{ current['model_version'] }} as integer) as model_version,
+    segment_id,
+    segment_key,
+    customers,
+    share,
+    jaccard,
+    verdict,
+    is_trusted,
+    silhouette,
+    reason,
+    prefers_one,
+    noise_share,
+    previous_version,
+    ari_to_previous,
+    refit_moved,
+    bootstraps,
+    bootstrap_rows,
+    sample_rows,
+    input_rows,
+    caps
+from segql.trust
+where model_name = {{ segql.string_literal(model) }}
 {%- endmacro %}

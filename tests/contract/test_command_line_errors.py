@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -143,7 +144,8 @@ def test_a_database_that_is_none(shop: Path, command: str) -> None:
     assert not Path("no.duckdb").exists()
 
 
-def test_a_locked_database_says_by_whom(shop: Path) -> None:
+def test_a_locked_database_says_by_whom(shop: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("SEGQL_LOCK_SECONDS", "0.2")
     code = "import duckdb; c = duckdb.connect('warehouse.duckdb'); print(1, flush=True); input()"
     holder = subprocess.Popen(
         [sys.executable, "-c", code], stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True
@@ -153,10 +155,33 @@ def test_a_locked_database_says_by_whom(shop: Path) -> None:
         assert holder.stdout.readline() == "1\n"
         for arguments in (["models"], [*FIT, "--k", "2"], ["shell", "-c", "select 1"]):
             said = refused(*arguments)
-            assert said.startswith("segql: IO Error: Could not set lock on file")
-            assert f"(PID {holder.pid})" in said
+            assert re.fullmatch(
+                r"segql: the database 'warehouse.duckdb' is open (for writing )?in another process "
+                rf"\(python[\d.]*, PID {holder.pid}\), also after 0.2 seconds; accepted: the same "
+                r"again when that has ended, or a longer wait by SEGQL_LOCK_SECONDS",
+                said.strip(),
+            ), said
     finally:
         holder.communicate("\n", timeout=30)
+
+
+def test_a_lock_that_is_let_go(shop: Path) -> None:
+    """The wait is bounded, and ends with the other process."""
+    code = (
+        "import sys, time, duckdb; c = duckdb.connect('warehouse.duckdb'); print(1, flush=True); "
+        "time.sleep(1)"
+    )
+    holder = subprocess.Popen([sys.executable, "-c", code], stdout=subprocess.PIPE, text=True)
+    assert holder.stdout is not None
+    assert holder.stdout.readline() == "1\n"
+    assert CliRunner().invoke(app, ["models", "--json"]).exit_code == 0
+    assert holder.wait(timeout=30) == 0
+
+
+@pytest.mark.parametrize("seconds", ["soon", "-1", "nan", "1e9", ""])
+def test_an_odd_wait(shop: Path, monkeypatch: pytest.MonkeyPatch, seconds: str) -> None:
+    monkeypatch.setenv("SEGQL_LOCK_SECONDS", seconds)
+    assert refused("models").startswith(f"segql: SEGQL_LOCK_SECONDS got {seconds!r}; accepted: sec")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root writes to what is read-only")

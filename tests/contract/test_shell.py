@@ -17,6 +17,7 @@ import duckdb
 import pytest
 from support import load_frame, shop_frame
 
+from segql.bigquery.dialect import is_complete
 from segql.shell import _bare, _is_complete
 
 CONFIG = {"storage_compatibility_version": "v1.4.0"}
@@ -316,3 +317,39 @@ def test_ctrl_c_ends_a_command_and_a_script(shop: Path) -> None:
         running.send_signal(signal.SIGINT)
         said, errors = running.communicate(timeout=60)
         assert (running.returncode, said, errors) == (1, "", "interrupted\n")
+
+
+# -- BigQuery's SQL ----------------------------------------------------------------------------
+
+
+def test_bigquery_statements_of_a_script(shop: Path) -> None:
+    script = (
+        'CREATE MODEL `any.shop.m`\nOPTIONS(model_type="kmeans",\n  num_clusters=3) AS\n'
+        "SELECT recency, monetary FROM t; -- a comment; with a semicolon\n"
+        "SELECT COUNT(DISTINCT centroid_id) AS n, COUNT(*) AS m\n"
+        "FROM ML.PREDICT(MODEL `shop.m`, TABLE t);\n"
+    )
+    printed, _ = run("--dialect", "bigquery", script=script)
+    assert cells(printed) == ["3", "120"]
+    _, told = run("--dialect", "bigquery", "-c", "SELECT * FROM ML.PREDICT(MODEL m)", code=1)
+    assert "unknown model 'm' (accepted: shop.m)" in told
+
+
+def test_an_unknown_dialect_is_refused(shop: Path) -> None:
+    _, told = run("--dialect", "bigqery", "-c", "select 1", code=1)
+    assert "unknown dialect 'bigqery'; did you mean 'bigquery'?" in told
+
+
+@pytest.mark.parametrize(
+    ("text", "complete"),
+    [
+        ("SELECT 1;", True),
+        ("SELECT 1", False),
+        ("SELECT ';", False),
+        ("SELECT `a;b`", False),
+        ("SELECT 1 # ;", False),
+        ("", True),
+    ],
+)
+def test_bigquery_text_is_complete(text: str, complete: bool) -> None:
+    assert is_complete(text) is complete

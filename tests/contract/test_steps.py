@@ -469,3 +469,23 @@ def test_yeo_johnson_of_large_numbers(con: duckdb.DuckDBPyConnection, size: floa
     assert abs(skew(z)) < 0.3  # a lognormal column comes out near normal
     ranks = np.argsort(values)
     assert (np.diff(z[ranks]) > 0).all()
+
+
+@pytest.mark.parametrize(("parameter", "spread"), [("sample", True), ("center", False)])
+def test_standard_of_the_values_that_are_there(
+    con: duckdb.DuckDBPyConnection, parameter: str, spread: bool
+) -> None:
+    values = [1.0, 2.0, None, 4.0, float("nan"), 9.0]
+    store_numbers(con, "t", {"x": values, "y": [float(i) for i in range(6)]})
+    options = {"impute": "mean", "transform": "none", "scale": {"standard": parameter}}
+    model = segql.fit(con, "t", id="id", k=2, features={"x": options, "y": None})
+    there = np.array([1.0, 2.0, 4.0, 9.0])
+    filled = np.array([1.0, 2.0, 4.0, 4.0, 4.0, 9.0])
+    expected = (filled - 4.0) / (there.std(ddof=1) if spread else 1.0)
+    np.testing.assert_allclose(prepared(con, model, "t")[:, 0], expected, rtol=1e-12)
+
+
+def test_standard_refuses_another_parameter(con: duckdb.DuckDBPyConnection) -> None:
+    store_numbers(con, "t", {"x": [1.0, 2.0, 3.0]})
+    with pytest.raises(segql.SegqlError, match=r"scale standard got 'n'; accepted: .* sample"):
+        segql.fit(con, "t", id="id", k=2, features={"x": {"scale": {"standard": "n"}}})

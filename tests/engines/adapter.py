@@ -20,7 +20,7 @@ import pyarrow as pa
 from sqlglot import exp
 
 #: Forms of a model's SQL.
-FORMS = ("query", "expression", "function")
+FORMS = ("query", "expression", "function", "tables")
 #: Seconds that a server may take to start.
 PATIENCE = 60.0
 

@@ -114,6 +114,24 @@ CASES = (
     Case("odd_dbscan", "odd", odd_features(), {"algorithm": "dbscan"}),
     Case("odd_cells", "odd", {"order": {}, ODD_NUMBER: {}}, {"algorithm": "dbscan"}),
     Case(
+        "odd_levels",
+        "odd",
+        {"order": {"impute": "none"}, ODD_NUMBER: {"transform": "yeo_johnson"}},
+        {"algorithm": "hdbscan", "min_samples": 5},
+    ),
+    Case(
+        "shop_cells",
+        "retail",
+        {"recency": {}, "tenure": {}, "monetary": {"transform": "log1p"}},
+        {"algorithm": "dbscan", "eps": 0.25, "min_samples": 8},
+    ),
+    Case(
+        "shop_levels",
+        "retail",
+        {name: {"transform": "log1p"} for name in ("frequency", "monetary")},
+        {"algorithm": "hdbscan"},
+    ),
+    Case(
         "odd_coded",
         "odd",
         {
@@ -242,6 +260,18 @@ class Proof:
             columns = "id, segment_id, segment_key, distance, next_segment_id, confidence"
             self.predicted[case.name] = relation.project(columns).order("id").fetchall()
         return self.predicted[case.name]
+
+    def cells(self, case: Case) -> list[tuple[Any, ...]]:
+        """Every number of the cells that a model has in the registry, in one order."""
+        axes = len(self.model(case).recipe.features)
+        corner = ", ".join(f"cell_{axis + 1}" for axis in range(axes))
+        point = ", ".join(f"point.{name}" for name in "xyz"[:axes])
+        return self.con.execute(
+            f"select {corner}, {point}, coalesce(point.segment_id, segment_id) from (select *, "
+            "unnest(coalesce(points, [null])) as point from segql.cells where model_name = ?) "
+            "order by all",
+            [case.name],
+        ).fetchall()
 
     def unlike(self, name: str) -> set[int]:
         """Ids of the rows with a number that engines compare as they please: NaN, infinity."""

@@ -18,7 +18,7 @@ class SQLite(Engine):
 
     name = "SQLite"
     dialect = "sqlite"
-    forms = ("query", "expression")
+    forms = ("query", "expression", "tables")
     has_nan = False
 
     @classmethod

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from support import labels_of, predictions, registry_picture, scratch_objects
 
 import segql
-from segql import sql
+from segql import sql_text as sql
 
 #: Options that let each algorithm find something in a few rows.
 ALGORITHMS: dict[str, dict[str, Any]] = {

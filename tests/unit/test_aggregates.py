@@ -12,7 +12,8 @@ from sqlglot import exp
 from support import Matrix, blobs, store_numbers
 
 import segql
-from segql import coreset, quantiles, sql
+from segql import coreset, quantiles
+from segql import sql_text as sql
 from segql.aggregates import MomentsOf, ProfileOf, QuantilesOf
 from segql.engines.duckdb import DuckDBEngine
 from segql.features import SOURCE

@@ -3,20 +3,24 @@
 from __future__ import annotations
 
 import os
+import pickle
 import re
+import sqlite3
+import weakref
 from dataclasses import replace
 
 import duckdb
 import pytest
 import sqlglot
-from exported import GOLDEN, NAMES, written_model
+from exported import BY_CELLS, GOLDEN, NAMES, written_model
 from sqlglot import exp
 
 import segql
-from segql import sql
+from segql import sql_text as sql
 from segql.exporting.checking import called, check
 from segql.exporting.dialects import BY_NAME, DIALECTS
 from segql.exporting.portable import portable
+from segql.exporting.tables import quotient
 from segql.exporting.writing import FORMS
 from segql.model import Model
 
@@ -28,7 +32,9 @@ def possible(name: str, dialect: str, form: str) -> bool:
     """Whether a model can be written, as the documents say."""
     if form == "rules":
         return True
-    if name == "dbscan":
+    if form == "tables":
+        return name in BY_CELLS
+    if name in BY_CELLS:
         return dialect == "duckdb" and form != "expression"
     return not (dialect == "sqlite" and form == "function")
 
@@ -49,9 +55,9 @@ def test_every_form_is_golden_and_read_back_or_refused(name: str, dialect: str) 
             path.write_text(text + "\n", encoding="utf-8")
         assert path.read_text(encoding="utf-8") == text + "\n"
         if form != "function":
-            parsed = sqlglot.parse_one(text, dialect=dialect)
             # What was read is what was meant: printed again, it is the same text.
-            assert parsed.sql(dialect=dialect) == text
+            query = model.sql_statements(dialect, form)[-1]
+            assert sqlglot.parse_one(query, dialect=dialect).sql(dialect=dialect) == query
 
 
 #: Whose CREATE FUNCTION sqlglot reads as a statement with parts, not as words.
@@ -249,3 +255,107 @@ def test_unknown_dialects_get_the_list(dialect: str) -> None:
     for form in FORMS:
         with pytest.raises(segql.SegqlError, match=r"unknown dialect .*duckdb, postgres, .*, tsql"):
             written_model("kmeans").sql(dialect, form)
+
+
+def test_tables_are_of_the_version_and_numbers_keep_every_digit() -> None:
+    """Rows of another version stay out; what PostgreSQL cannot square is zero there."""
+    text = written_model("dbscan").sql("postgres", "tables")
+    assert "(0, 12.0e0, -3.0e0, 0, NULL, NULL, 1)" in text
+    assert "(0, -1.0e0, 0.0e0, 1, -0.1e0, 0.30000000000000004e0, 1)" in text
+    assert "(0, -1.0e0, 0.0e0, 2, 0.0e0, -2.5e-07, 2)" in text
+    assert "1e-130, -2.5e-07, 2)" in written_model("dbscan").sql("mysql", "tables")
+    assert "9.0e0" not in text
+
+
+@pytest.mark.parametrize(
+    "value", [0.1, -2 / 3, 5e-324, 2.2250738585072014e-308, 1e22, 1.5e300, 0.0, 123456789.123456789]
+)
+def test_quotients_are_the_number(value: float) -> None:
+    """Whole numbers and powers of two up to 2^62, in SQLite as in Python."""
+    text = quotient(value)
+    assert eval(text) == value
+    assert all(float(part) < 2**63 for part in re.split("[*/]", text))
+    with sqlite3.connect(":memory:") as con:
+        assert con.execute(f"select {text}").fetchone() == (value,)
+
+
+def test_rows_of_an_insert_are_what_an_engine_takes(monkeypatch: pytest.MonkeyPatch) -> None:
+    rows = [(0, float(number), 0.0, 0, None, None, 1) for number in range(12_001)]
+    monkeypatch.setattr("segql.exporting.tables.cell_rows", lambda *_: rows)
+    for dialect, sizes in (("tsql", [1000] * 12 + [1]), ("spark", [10_000, 2001])):
+        inserts = written_model("dbscan").sql_statements(dialect, "tables")[2:-1]
+        assert [insert.count("\n") for insert in inserts] == sizes
+
+
+def gone() -> Model:
+    """The model whose connection is no more."""
+    con = duckdb.connect()
+    return replace(written_model("dbscan"), home=weakref.ref(con))
+
+
+def of_another(home: duckdb.DuckDBPyConnection) -> Model:
+    """The model with a connection to a database that has nothing of it."""
+    return replace(written_model("dbscan"), home=weakref.ref(home))
+
+
+EMPTY = duckdb.connect()
+CLOSED = duckdb.connect()
+CLOSED.close()
+
+
+@pytest.mark.parametrize(
+    ("dialect", "model", "said"),
+    [
+        ("spark", replace(written_model("dbscan"), name="a.b"), "a table's name there holds only"),
+        ("postgres", replace(written_model("dbscan"), name="é" * 30), "holds at most 63 bytes"),
+        ("duckdb", gone(), "connection to that is gone; use segql.load with a connection that"),
+        ("duckdb", replace(written_model("dbscan"), home=None), "connection to that is gone"),
+        ("duckdb", of_another(EMPTY), "version 1 are not in the current database 'memory'; say"),
+        ("duckdb", of_another(CLOSED), "the DuckDB connection cannot be used"),
+        ("tsql", written_model("kmeans"), "not possible for this model because it needs none: it "),
+        ("tsql", written_model("hdbscan"), "expression of its columns; use form 'query'"),
+    ],
+)
+def test_tables_that_cannot_be_written(dialect: str, model: Model, said: str) -> None:
+    with pytest.raises(segql.SegqlError, match=said) as caught:
+        model.sql(dialect, "tables")
+    assert "\n" not in str(caught.value)
+
+
+def test_too_many_rows_are_counted(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("segql.exporting.tables.MOST_ROWS", 4)
+    with pytest.raises(segql.SegqlError, match="would write 5 rows; accepted: up to 4 "):
+        written_model("dbscan").sql("postgres", "tables")
+
+
+TWO_GROUPS = """create table t as select i as id, i * 0.37 % 1 + i % 2 * 9 as a,
+    i * 0.73 % 1 as b from range(60) as r(i)"""
+
+
+def test_cells_that_were_not_stored() -> None:
+    with duckdb.connect() as con:
+        con.execute(TWO_GROUPS)
+        options = {"id": "id", "features": ["a", "b"], "algorithm": "dbscan"}
+        model = segql.fit(con, "t", name=None, **options)
+        for form in ("tables", "query"):
+            with pytest.raises(segql.SegqlError, match="those were not stored; "):
+                model.sql("duckdb", form)
+        kept = segql.fit(con, "t", name="m", **options)
+        again = pickle.loads(pickle.dumps(kept))
+        assert again.home is None
+        assert kept.sql("mysql", "tables") == segql.load(con, "m").sql("mysql", "tables")
+        with pytest.raises(segql.SegqlError, match="is gone"):
+            again.sql("mysql", "tables")
+
+
+def test_tables_of_an_older_version_stay_its_own() -> None:
+    with duckdb.connect() as con:
+        con.execute(TWO_GROUPS)
+        options = {"id": "id", "name": "m", "algorithm": "dbscan"}
+        segql.fit(con, "t", features=["a"], **options)
+        segql.fit(con, "t", features=["a", "b"], **options)
+        for version, columns in ((1, 1), (2, 2)):
+            text = segql.load(con, "m", version=version).sql("snowflake", "tables")
+            assert f'"m_{version}_cells"' in text
+            assert f'"m_{3 - version}_cells"' not in text
+            assert text.count('"cell_2"') == (0 if columns == 1 else text.count('"cell_1"'))

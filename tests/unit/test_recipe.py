@@ -9,11 +9,11 @@ import numpy as np
 import pytest
 
 import segql
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import SegqlError
 from segql.model import Model
 from segql.recipe import kind_of, plan
-from segql.sql import MOST_EQUATIONS
+from segql.sql_text import MOST_EQUATIONS
 
 TYPES = {"id": "BIGINT", "Amount": "DOUBLE", "channel": "VARCHAR", "member": "BOOLEAN"}
 
@@ -24,7 +24,7 @@ WRONG: list[tuple[str, Any, list[str]]] = [
     ("Amount", {"scale": "standart"}, ["unknown scale 'standart'", "'standard'", "minmax"]),
     ("Amount", {"scale": 3}, ["scale got 3", "standard"]),
     ("Amount", {"scale": ["standard"]}, ["scale got ['standard']"]),
-    ("Amount", {"scale": {"standard": 2}}, ["scale standard takes no parameter", "2"]),
+    ("Amount", {"scale": {"standard": 2}}, ["scale standard got 2; accepted: no parameter", "2"]),
     ("Amount", {"scale": {"standard": 1, "robust": 1}}, ["scale got"]),
     ("Amount", {"scale": None}, ["scale got None"]),
     ("Amount", {"impute": "medain"}, ["unknown impute 'medain'", "'median'", "constant"]),

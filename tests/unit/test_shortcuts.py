@@ -14,7 +14,8 @@ from sqlglot import exp
 from support import Matrix, blobs, store_numbers
 
 import segql
-from segql import coreset, sql
+from segql import coreset
+from segql import sql_text as sql
 from segql.aggregates import ProfileOf
 from segql.engines.duckdb import DuckDBEngine
 from segql.features import SOURCE

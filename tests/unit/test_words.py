@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import sqlglot
 
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import unknown
 from segql.keys import first_keys, matched_keys
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from segql.audiences import audience
+from segql.bigquery import sql
 from segql.errors import SegqlError, UnknownModelError
 from segql.forgetting import forget
 from segql.functions import register
@@ -28,6 +29,7 @@ __all__ = [
     "predict",
     "publish",
     "register",
+    "sql",
     "trust",
     "use_version",
 ]

@@ -11,6 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
+#: More distinct values than this are not categories.
+MAXIMUM_LEVELS = 100_000
+#: Characters of a category, at most: each stands in the SQL of the model.
+LONGEST_LEVEL = 1000
+
 
 @dataclass(frozen=True)
 class Profile:
@@ -63,6 +68,12 @@ class Levels:
     missing: int
 
     @property
+    def number(self) -> str:
+        """How many categories there are, as far as they were counted."""
+        size = len(self.counts)
+        return str(size) if size <= MAXIMUM_LEVELS else f"more than {MAXIMUM_LEVELS}"
+
+    @property
     def count(self) -> int:
         """Rows, NULL included."""
         return self.missing + sum(count for _, count in self.counts)
@@ -106,9 +117,10 @@ class QuantilesOf:
 
 @dataclass(frozen=True)
 class LevelsOf:
-    """Ask for the category counts of an expression."""
+    """Ask for the category counts of an expression; of a text only its beginning is fetched."""
 
     expression: exp.Expr
+    is_text: bool = True
 
 
 Request = ProfileOf | MomentsOf | QuantilesOf | LevelsOf

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.expressions import apply, element, offset, substitute, unqualified, variable
 from segql.space import Matrix, Space
 

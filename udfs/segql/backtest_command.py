@@ -20,7 +20,7 @@ import duckdb
 import typer
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.cli_support import DEFAULT_DATABASE, Database, Json, opened, print_rows, told
 from segql.errors import SegqlError
 

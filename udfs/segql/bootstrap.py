@@ -32,18 +32,24 @@ class Stability:
 
 
 def spread_sample(points: Problem, most: int, seed: int) -> Matrix:
-    """Draw at most so many points, each by its weight: every so-manieth in canonical order.
+    """Draw at most so many points, each by its weight; see :func:`spread_places`."""
+    return np.asarray(points.x[spread_places(points, most, seed)])
 
-    A table that is its own coreset and no larger is taken as it is.
+
+def spread_places(points: Problem, most: int, seed: int) -> Labels:
+    """Draw places of at most so many points by weight: every so-manieth in canonical order.
+
+    A table that is its own coreset and no larger is taken as it is; otherwise a heavy point may be
+    drawn more than once.
     """
     x, w = points.x, points.w
     if len(x) <= most and bool(np.all(w == 1)):
-        return x
+        return np.arange(len(x))
     size = int(min(most, max(len(x), w.sum())))
     reached = np.cumsum(w)
     start = np.random.default_rng([seed, 29]).random()
     wanted = (np.arange(size) + start) / size * reached[-1]
-    return np.asarray(x[np.minimum(np.searchsorted(reached, wanted), len(x) - 1)])
+    return np.asarray(np.minimum(np.searchsorted(reached, wanted), len(x) - 1))
 
 
 def bootstrap_jaccards(

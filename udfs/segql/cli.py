@@ -3,18 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
-import duckdb
 import typer
 
-from segql import sql
+from segql import sql_text as sql
 from segql.audience_command import export_audience_command
 from segql.backtest_command import backtest_command
 from segql.cli_support import (
     DEFAULT_DATABASE,
     Database,
     Json,
+    Yes,
     opened,
     parse_features,
     parse_k,
@@ -26,10 +26,10 @@ from segql.cli_support import (
     write_file,
 )
 from segql.errors import SegqlError
-from segql.forgetting import forget, rewrite
+from segql.fit_dbt_command import fit_dbt_command
+from segql.forget_command import forget_command
 from segql.lifecycle import evaluate, explain_decisions, export, fitted, load, models, predict
 from segql.publish_command import publish_command
-from segql.publishing import rewrite_served
 from segql.report_command import report_command
 from segql.shell import Shell
 from segql.training import DEFAULTS, Request
@@ -44,7 +44,6 @@ app = typer.Typer(
     rich_markup_mode=None,
 )
 Version = Annotated[int | None, typer.Option(help="A version; by default the current one.")]
-Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Name = Annotated[str, typer.Argument(help="Name of the model.")]
 
 
@@ -232,7 +231,9 @@ def use_version_command(
 def export_command(
     name: Name,
     dialect: Annotated[str, typer.Option(help="An engine's SQL, such as snowflake.")] = "duckdb",
-    form: Annotated[str, typer.Option(help="query, expression, function or rules.")] = "query",
+    form: Annotated[
+        str, typer.Option(help="query, expression, function, rules or tables.")
+    ] = "query",
     version: Version = None,
     database: Database = DEFAULT_DATABASE,
     as_json: Json = False,
@@ -286,75 +287,7 @@ def drop_command(
         typer.echo(f"{name!r}: dropped version {', '.join(map(str, gone))}")
 
 
-@app.command("forget")
-@told
-def forget_command(
-    id: Annotated[str, typer.Argument(help="The id of the customer to forget.")],
-    id_column: Annotated[
-        list[str] | None, typer.Option(help="An id column that no model has; may be repeated.")
-    ] = None,
-    schema: Annotated[
-        list[str] | None, typer.Option(help="A schema whose tables are segql's; repeatable.")
-    ] = None,
-    served: Annotated[
-        Path | None, typer.Option(help="The served file; by default serve.duckdb beside it.")
-    ] = None,
-    keep_bytes: Annotated[
-        bool, typer.Option("--keep-bytes", help="Do not write the database file anew.")
-    ] = False,
-    yes: Yes = False,
-    database: Database = DEFAULT_DATABASE,
-    as_json: Json = False,
-) -> None:
-    """Delete a customer's rows from every table of segql, history and the served file included.
-
-    Sources are left alone: delete the customer there too, or the next build brings them back. The
-    files are then written anew, so that no byte of the rows stays in them.
-
-    \b
-    Example:
-      segql forget C00000042 --yes
-    """
-    with opened(database, writes=False):
-        pass
-    options: dict[str, Any] = {"id_columns": id_column or (), "schemas": schema or ()}
-    given = served is not None
-    served = served or database.with_name("serve.duckdb")
-    if given and not served.exists():
-        raise SegqlError(f"there is no served file {str(served)!r}")
-    if not yes:
-        typer.confirm(f"Delete all rows of id {id!r} in {str(database)!r}?", abort=True, err=True)
-    with opened(database, writes=True) as con:
-        deleted = {str(database): forget(con, id, **options)}
-        con.execute("checkpoint")
-    failure = None
-    if not keep_bytes:
-        # Also when no row was left: an earlier run may have ended between the two.
-        failure = _rewritten(database)
-    if served.exists() and served.resolve() != database.resolve():
-        # Its readers hold it open: it is replaced, never changed, and so is its Parquet folder.
-        deleted[str(served)] = rewrite_served(served, lambda con: forget(con, id, **options))
-    if as_json:
-        print_json({"id": id, "deleted": deleted})
-    else:
-        for file, tables in deleted.items():
-            typer.echo(f"{file}: {sum(tables.values())} rows of {len(tables)} tables")
-            for table, count in tables.items():
-                typer.echo(f"  {table}: {count}")
-    if failure is not None:
-        raise SegqlError(
-            f"the rows are deleted, but {str(database)!r} could not be written anew ({failure}): "
-            "free blocks of the file may hold their bytes; accepted: --keep-bytes leaves it so"
-        )
-
-
-def _rewritten(database: Path) -> duckdb.Error | None:
-    """Write a file anew; the served file is changed also when DuckDB cannot copy this one."""
-    try:
-        rewrite(database)
-    except duckdb.Error as error:
-        return error
-    return None
+app.command("forget")(forget_command)
 
 
 @app.command("shell")
@@ -364,6 +297,7 @@ def shell_command(
         str | None, typer.Option("--command", "-c", help="Run this SQL and leave.")
     ] = None,
     read_only: Annotated[bool, typer.Option("--read-only", help="Write nothing.")] = False,
+    dialect: Annotated[str, typer.Option(help="duckdb or bigquery.")] = "duckdb",
     database: Database = DEFAULT_DATABASE,
 ) -> None:
     """Open a DuckDB prompt with every segql function registered.
@@ -373,15 +307,17 @@ def shell_command(
       segql shell
       segql shell -c "from segql.segments('customers')"
       echo "select segql_fit('m', 't', {id: 'id'});" | segql shell
+      segql shell --dialect bigquery -c "select countif(recency > 100) as n from t"
     """
     with opened(database, writes=not read_only) as con:
-        shell = Shell(con)
+        shell = Shell(con, dialect)
         if command is not None:
             raise typer.Exit(0 if shell.run(command) else 1)
         raise typer.Exit(0 if shell.loop() else 1)
 
 
 app.command("backtest")(backtest_command)
+app.command("fit-dbt")(fit_dbt_command)
 app.command("publish")(publish_command)
 app.command("report")(report_command)
 

@@ -17,9 +17,10 @@ import typer
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import SegqlError, said
 from segql.shell import drawn
+from segql.waiting import connect_waiting
 
 DATABASE_VARIABLE = "SEGQL_DATABASE"
 DEFAULT_DATABASE = Path("warehouse.duckdb")
@@ -29,6 +30,7 @@ Database = Annotated[
         "--database", "-d", envvar=DATABASE_VARIABLE, help="The DuckDB file.", show_default=True
     ),
 ]
+Yes = Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON, for scripts.")]
 
 
@@ -59,14 +61,16 @@ def told(command: Callable[..., None]) -> Callable[..., None]:
 
 
 @contextmanager
-def opened(path: Path, *, writes: bool) -> Iterator[duckdb.DuckDBPyConnection]:
-    """Open an existing file."""
+def opened(
+    path: Path, *, writes: bool, otherwise: str = "the same again when that has ended"
+) -> Iterator[duckdb.DuckDBPyConnection]:
+    """Open an existing file; one that another process holds is waited for."""
     if not path.exists():
         raise SegqlError(
             f"there is no database {str(path)!r}; accepted: an existing DuckDB file, by --database "
             f"or {DATABASE_VARIABLE}"
         )
-    con = duckdb.connect(str(path), read_only=not writes)
+    con = connect_waiting(path, read_only=not writes, otherwise=otherwise)
     try:
         # DuckDB's bar would stand among the lines that a script reads.
         con.execute("set enable_progress_bar = false")
@@ -86,15 +90,10 @@ def opened_to_read(database: Path, otherwise: str) -> Iterator[duckdb.DuckDBPyCo
         What to do while another process is writing to it.
     """
     try:
-        with opened(database, writes=False) as con:
+        with opened(database, writes=False, otherwise=otherwise) as con:
             yield con
     except duckdb.IOException as error:
         message = said(error)
-        if "lock on file" in message:
-            raise SegqlError(
-                f"the database {str(database)!r} is open for writing in another process; accepted: "
-                f"{otherwise}"
-            ) from error
         if "newer" in message or "Storage Version" in message:
             raise SegqlError(
                 f"the database {str(database)!r} was written by a newer DuckDB than "

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.clusterers.kmeans import Problem
 from segql.engines.base import Engine
 from segql.engines.duckdb import DuckDBEngine

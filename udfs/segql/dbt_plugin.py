@@ -11,7 +11,8 @@ from dbt.adapters.duckdb.plugins import BasePlugin
 from dbt.adapters.duckdb.utils import TargetConfig
 from dbt_common.exceptions import DbtRuntimeError
 
-from segql.errors import SegqlError, TooFewRowsError
+from segql.bigquery import statements as bigquery
+from segql.errors import SegqlError, TooFewRowsError, said
 from segql.functions.session import register_functions
 from segql.lifecycle import fit
 from segql.publishing import publish
@@ -24,7 +25,7 @@ ARGUMENTS = (
 
 
 class Plugin(BasePlugin):
-    """Registers segql on dbt's connection; ``store`` fits a relation's model, or publishes."""
+    """Registers segql on dbt's connection; ``store`` carries out what a macro asks for."""
 
     def initialize(self, plugin_config: dict[str, Any]) -> None:
         """Hold no connection yet."""
@@ -37,16 +38,16 @@ class Plugin(BasePlugin):
         register_functions(conn)
 
     def store(self, target_config: TargetConfig) -> None:
-        """Carry out what a macro asks for: a fit, or with the format ``publish`` a publish."""
+        """Carry out what a macro asks for: a fit, or what its format says."""
         if self._connection is None:
             raise SegqlError("the segql plugin has no connection: is it listed in the profile?")
         with self._lock:
             cursor = self._connection.cursor()
         try:
-            if target_config.location is not None and target_config.location.format == "publish":
-                _publish(cursor, target_config)
-            else:
-                _fit(cursor, target_config)
+            asked = None if target_config.location is None else target_config.location.format
+            {"publish": _publish, "model": _create_model, "translate": _translate}.get(
+                str(asked), _fit
+            )(cursor, target_config)
         except SegqlError as error:
             raise DbtRuntimeError(f"segql: {error}") from error
         finally:
@@ -81,6 +82,26 @@ def _fit(cursor: duckdb.DuckDBPyConnection, target_config: TargetConfig) -> None
         raise
 
 
+def _create_model(cursor: duckdb.DuckDBPyConnection, target_config: TargetConfig) -> None:
+    """Learn a model of a query in BigQuery's SQL; it is the current version at once."""
+    _use_database(cursor, target_config)
+    asked = _plain(dict(target_config.config))
+    try:
+        bigquery.create(cursor, asked["name"], asked["ml_config"], asked["sql"])
+    except duckdb.Error as error:
+        raise SegqlError(said(error)) from error
+
+
+def _translate(cursor: duckdb.DuckDBPyConnection, target_config: TargetConfig) -> None:
+    """Leave BigQuery's SQL in DuckDB's words where the macro finds it."""
+    _use_database(cursor, target_config)
+    target_config.config["translated"] = bigquery.translated(cursor, target_config.config["sql"])
+
+
+def _use_database(cursor: duckdb.DuckDBPyConnection, target_config: TargetConfig) -> None:
+    cursor.execute(f"use {target_config.relation.include(schema=False, identifier=False).render()}")
+
+
 def _publish(cursor: duckdb.DuckDBPyConnection, target_config: TargetConfig) -> None:
     """Publish the database, all of which is committed when on-run-end runs.
 
@@ -91,7 +112,7 @@ def _publish(cursor: duckdb.DuckDBPyConnection, target_config: TargetConfig) -> 
     assert target_config.location is not None
     to = target_config.location.path
     options = {name: _plain(request[name]) for name in ("schema", "keep", "leave_out")}
-    cursor.execute(f"use {target_config.relation.include(schema=False, identifier=False).render()}")
+    _use_database(cursor, target_config)
     try:
         done = publish(cursor, to, request["parquet"], **options)
     except (SegqlError, OSError) as error:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import Scorer
 from segql.cells import NOT_HERE, Level
 from segql.errors import SegqlError
@@ -27,7 +27,7 @@ class Stored:
 
 
 @dataclass(frozen=True)
-class DensityCells(Scorer):
+class CellScorer(Scorer):
     """A row belongs to the first level whose cell gives it a segment; else it is noise.
 
     Parameters
@@ -35,23 +35,65 @@ class DensityCells(Scorer):
     space, centroids
         See :class:`Assignment`; at most three coordinates.
     levels : sequence of Level
+    """
+
+    levels: Sequence[Level]
+
+    def placed(self, inputs: exp.Select) -> exp.Select:
+        """Layer with the point."""
+        return sql.layer(
+            inputs,
+            *(
+                sql.alias(value, f"{sql.SCRATCH}p{index}")
+                for index, value in enumerate(self.space.coordinates())
+            ),
+        )
+
+    def squared_distance(self, coordinates: Sequence[exp.Expr]) -> exp.Expr:
+        """Squared distance of the point to another one."""
+        gaps = [
+            exp.Paren(this=sql.minus(coordinate, sql.scratch(f"p{axis}")))
+            for axis, coordinate in enumerate(coordinates)
+        ]
+        return sql.total(exp.Mul(this=gap, expression=gap.copy()) for gap in gaps)
+
+    def scorable(self) -> exp.Expr:
+        """Whether no coordinate of the point is NULL."""
+        whole = exp.Paren(this=sql.total(sql.scratch(f"p{i}") for i in range(self.space.size)))
+        return exp.Not(this=exp.Is(this=whole, expression=exp.Null()))
+
+    def expression(self) -> exp.Expr:
+        """Refuse: a join is no expression."""
+        raise SegqlError(
+            "this model is scored by a join with its cells, which is no expression; accepted: "
+            "form 'query'"
+        )
+
+    def scalar(self, features: Sequence[str]) -> exp.Expr:
+        """Refuse, where no sub-query over the arguments is a join."""
+        return self.expression()
+
+
+@dataclass(frozen=True)
+class DensityCells(CellScorer):
+    """Assignment by cells that are rows of one table, the points of each a list of DuckDB's.
+
+    Parameters
+    ----------
+    space, centroids, levels
+        See :class:`CellScorer`.
     table : sqlglot expression
         Table of the cells.
     stored : Stored, optional
         The model whose rows of the table count; all of them without.
     """
 
-    levels: Sequence[Level]
     table: exp.Table
     stored: Stored | None = None
 
     def assigned(self, inputs: exp.Select, *, points: bool = False) -> exp.Select:
         """Layers: the point, its cell in each level, what is found there, the first of these."""
-        coordinates = [
-            sql.alias(value, f"{sql.SCRATCH}p{index}")
-            for index, value in enumerate(self.space.coordinates())
-        ]
-        placed = sql.layer(sql.layer(inputs, *coordinates), *self._corners())
+        placed = sql.layer(self.placed(inputs), *self._corners())
         joined = exp.select(sql.star("placed")).from_(placed.subquery("placed", copy=False))
         for number in range(len(self.levels)):
             name = f"cell{number}"
@@ -83,8 +125,6 @@ class DensityCells(Scorer):
                 for number in range(len(self.levels))
             ),
         )
-        whole = exp.Paren(this=sql.total(sql.scratch(f"p{i}") for i in range(self.space.size)))
-        scorable = exp.Not(this=exp.Is(this=whole, expression=exp.Null()))
         found = exp.Coalesce(
             this=self._found(0),
             expressions=[
@@ -92,7 +132,8 @@ class DensityCells(Scorer):
                 self._noise(),
             ],
         )
-        return sql.layer(nearest, sql.alias(sql.case([(scorable, found)]), f"{sql.SCRATCH}segment"))
+        segment = sql.case([(self.scorable(), found)])
+        return sql.layer(nearest, sql.alias(segment, f"{sql.SCRATCH}segment"))
 
     def _corners(self) -> list[exp.Expr]:
         """Cell of the point in each level; adding 0 makes −0 the 0 that it equals."""
@@ -151,11 +192,9 @@ class DensityCells(Scorer):
 
     def _distances(self) -> list[exp.Expr]:
         """Squared distances to the points that the cell lists."""
-        gaps = [
-            exp.Paren(this=sql.minus(_field(variable("q"), AXES[axis]), sql.scratch(f"p{axis}")))
-            for axis in range(self.space.size)
-        ]
-        squared = sql.total(exp.Mul(this=gap, expression=gap.copy()) for gap in gaps)
+        squared = self.squared_distance(
+            [_field(variable("q"), AXES[axis]) for axis in range(self.space.size)]
+        )
         return [
             sql.alias(
                 apply(sql.scratch(f"cp{number}"), "q", squared.copy()), f"{sql.SCRATCH}cd{number}"
@@ -177,13 +216,6 @@ class DensityCells(Scorer):
         )
         held = exp.Not(this=exp.Is(this=own.copy(), expression=exp.Null()))
         return sql.case([(held, own), (within, near)])
-
-    def expression(self) -> exp.Expr:
-        """Refuse: a join is no expression."""
-        raise SegqlError(
-            "this model is scored by a join with its cells, which is no expression; accepted: "
-            "form 'query'"
-        )
 
     def scalar(self, features: Sequence[str]) -> exp.Expr:
         """A sub-query over one row, the arguments; DuckDB makes a join of it."""

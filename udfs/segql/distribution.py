@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.coreset import Coreset
 from segql.engines.duckdb import DuckDBEngine
 from segql.features import Feature, NumberFeature, raw_text

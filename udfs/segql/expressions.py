@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.features import SOURCE, Dimension
 
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.aggregates import Learning, LevelsOf, Moments, MomentsOf, Profile, ProfileOf
 from segql.statistics import Statistics
 from segql.steps import (
@@ -24,6 +24,7 @@ from segql.steps import (
     Transform,
     Transformer,
 )
+from segql.steps.base import check_levels
 from segql.steps.encode_ordinal import mapped
 from segql.steps.transform_auto import transformed
 
@@ -300,7 +301,11 @@ def learn_number(
     value = prepared(transform)
     after = transformed(filled, transform)
     statistics.know(ProfileOf(value), after)
-    scaling = yield from scaler.learn(value, after)
+    if scaler.of_present:
+        present = Prepared(raw, None)(transform)
+        scaling = yield from scaler.learn(present, transformed(profile, transform))
+    else:
+        scaling = yield from scaler.learn(value, after)
     final, plain = MomentsOf(value), MomentsOf(prepared(Identity()))
     answers = yield [final, plain]
     moments: Moments = answers[final]
@@ -321,6 +326,7 @@ def learn_fill(name: str, impute: str, constant: Any) -> Learning[str | None]:
     request = LevelsOf(raw_text(name, None))
     answers = yield [request]
     counts = answers[request].counts
+    check_levels(name, answers[request])
     return str(counts[0][0]) if counts else None
 
 

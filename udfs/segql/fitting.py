@@ -24,7 +24,7 @@ from segql.recipe import Recipe
 from segql.registry import Registry
 from segql.sample_map import draw_map
 from segql.segments import Segment
-from segql.space import Matrix, Projection, Space, fit_projection
+from segql.space import Matrix, Projection, Space, fit_projection, signed_as_bigquery
 from segql.statistics import Statistics
 from segql.training import Input, Request
 
@@ -38,7 +38,8 @@ def learn_model(
         engine, data.source, lambda share: engine.hash_below(data.hashable, request.seed, share)
     )
     learned = learn(statistics, data.plans, data.decisions, auto=request.features == "auto")
-    projection = _project(statistics, learned, request.pca)
+    is_centred = request.method is None or request.method.is_centred
+    projection = _project(statistics, learned, request.pca, is_centred=is_centred)
     space = Space(learned.dimensions(), projection)
     if not float(space.variance.sum()) > 0:
         raise TooFewRowsError("all rows are equal on the features: there is nothing to segment")
@@ -59,15 +60,16 @@ def learn_model(
         space = Space(learned.dimensions(), projection)
         points = coreset.fetch(engine.near, sample, space.size)
         bins = [] if request.name is None else distribution.observe(engine.near, sample, learned)
-        found = ALGORITHMS[request.algorithm].learn(
+        learner = request.method or ALGORITHMS[request.algorithm]
+        found = learner.learn(
             Training(engine, data, request, learned, space, sample, points, report, stack)
         )
         drawn = None
-        if request.name is not None:
+        if request.name is not None and len(found.assignment.centroids):
             drawn = draw_map(engine.near, points, space, found.assignment, request.seed)
     finally:
         engine.near.drop(sample.table)
-    return Model(
+    model = Model(
         name=request.name,
         version=0,
         id=data.id,
@@ -93,9 +95,14 @@ def learn_model(
             **found.info,
         },
     )
+    if request.method is not None:
+        request.method.complete(engine, data, model)
+    return model
 
 
-def _project(statistics: Statistics, learned: Recipe, pca: Any) -> Projection | None:
+def _project(
+    statistics: Statistics, learned: Recipe, pca: Any, *, is_centred: bool
+) -> Projection | None:
     if pca is None:
         return None
     axes = learned.dimensions()
@@ -110,6 +117,10 @@ def _project(statistics: Statistics, learned: Recipe, pca: Any) -> Projection | 
     offsets = np.array([axis.offset for axis in axes])
     means = (covariance.means - origins) * factors + offsets
     scaled = covariance.matrix * np.outer(factors, factors)
+    if not is_centred:
+        products = scaled + np.outer(means, means)
+        plain = fit_projection(products, np.zeros(len(means)), covariance.count, wanted)
+        return replace(plain, components=signed_as_bigquery(plain.components))
     return fit_projection(scaled, means, covariance.count, wanted)
 
 
@@ -150,7 +161,7 @@ def _segments(found: Learned) -> list[Segment]:
 def keep_keys(engine: Engine, registry: Registry, model: Model, data: Input) -> None:
     """Match the segments of a refit to those of the current version; say how far labels moved."""
     used = registry.keys_used(str(model.name))
-    if data.previous is None:
+    if data.previous is None or not (model.k and data.previous.k):
         counts: Matrix = np.zeros((0, model.k))
         old: list[str] = []
     else:

@@ -10,11 +10,13 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
 from segql.registry import Registry
+from segql.schema import has_table
 
 #: Schemas of the dbt project and of the registry.
 OWN_SCHEMAS = ("segql", "staging", "features", "segmentation", "marts")
@@ -64,6 +66,9 @@ def forget(
 
     Notes
     -----
+    Models of trees and densities score by points that may be customers of the fit, without ids:
+    :func:`models_of_points` lists them. Everything else that a model keeps is of many.
+
     The file may keep the bytes of deleted rows until they are written over: ``segql forget`` on
     the command line writes it anew.
     """
@@ -78,6 +83,7 @@ def forget(
         names |= {row[0] for row in found}
     deleted: dict[str, int] = {}
     with engine.transaction():
+        _drop_single_points(engine)
         for schema, table, column, kind in _holders(
             engine, sorted(names), [*OWN_SCHEMAS, *schemas]
         ):
@@ -90,6 +96,35 @@ def forget(
             if count:
                 deleted[target] = deleted.get(target, 0) + int(count)
     return deleted
+
+
+def models_of_points(con: duckdb.DuckDBPyConnection) -> list[tuple[str, int, str]]:
+    """Models that may hold coordinates of single customers, without their ids.
+
+    Those of trees and densities score by points that may be customers of the fit. Who is forgotten
+    stays among them until the model is fitted anew and the version dropped.
+
+    Returns
+    -------
+    list of (str, int, str)
+        Name, version and algorithm.
+    """
+    engine = DuckDBEngine(con)
+    if not Registry(engine).exists():
+        return []
+    rows = engine.rows(
+        "select model_name, model_version, algorithm from segql.models "
+        "where algorithm <> 'kmeans' order by all"
+    )
+    return [(row[0], int(row[1]), row[2]) for row in rows]
+
+
+def _drop_single_points(engine: DuckDBEngine) -> None:
+    """Delete points of maps that are of single customers, as an older segql has stored them."""
+    if has_table(engine, "map_points"):
+        columns = engine.columns(exp.to_table("segql.map_points"))
+        single = "customers is null" if "customers" in columns else "true"
+        engine.run(f"delete from segql.map_points where {single}")
 
 
 def _holders(
@@ -130,6 +165,7 @@ def rewrite(path: Path, change: Callable[[duckdb.DuckDBPyConnection], Any] | Non
     path = path.resolve()
     parts = [path.with_name(f".{path.name}.{os.getpid()}.{step}") for step in ("copy", "clean")]
     result = None
+    _take_in_log(path)
     try:
         # Held until the file is replaced: what another process wrote meanwhile would be lost.
         with _copied(path, parts[0]):
@@ -140,15 +176,29 @@ def rewrite(path: Path, change: Callable[[duckdb.DuckDBPyConnection], Any] | Non
                 clean = parts[1]
                 with _copied(parts[0], clean):
                     pass
+            if _log(path).exists():
+                raise SegqlError(
+                    f"{str(path)!r} was written by another process meanwhile, and stays as it is; "
+                    "accepted: run it again when nobody writes"
+                )
             shutil.copymode(path, clean)
             os.replace(clean, path)
-            # What it held is in the new file.
-            _log(path).unlink(missing_ok=True)
     finally:
         for part in parts:
             part.unlink(missing_ok=True)
             _log(part).unlink(missing_ok=True)
     return result
+
+
+def _take_in_log(path: Path) -> None:
+    """Move what is in a file's log into the file.
+
+    A log beside another file than its own is refused by DuckDB: whoever is killed between
+    replacing the file and removing the log would leave a database that nobody can open.
+    """
+    if _log(path).exists():
+        with duckdb.connect(str(path)) as con:
+            con.execute("checkpoint")
 
 
 @contextmanager

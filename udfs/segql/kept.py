@@ -12,7 +12,9 @@ from sqlglot import exp
 
 from segql.assignment import Assignment, NearestCentroid, Scorer
 from segql.cells import Level
+from segql.components import Components
 from segql.density_cells import DensityCells, Stored
+from segql.directions import NearestDirection
 from segql.errors import SegqlError
 from segql.named_points import NamedPoints
 from segql.space import Matrix, Space
@@ -85,7 +87,56 @@ class KeptCells:
         }
 
 
-Kept = KeptPoints | KeptCells
+@dataclass(frozen=True)
+class KeptDirections:
+    """Directions that name a segment, see :class:`NearestDirection`."""
+
+    directions: Matrix
+    offsets: Matrix
+
+    def assignment(self, space: Space, centroids: Matrix) -> Scorer:
+        """Assign in a space."""
+        return NearestDirection(space, centroids, self.directions, self.offsets)
+
+    def stored(self, name: str, version: int) -> Kept:
+        """What is kept of a stored version."""
+        return self
+
+    def forgotten(self) -> Kept:
+        """What is kept of a model that was not stored."""
+        return self
+
+    def state(self) -> dict[str, Any]:
+        """Everything learned, for the registry."""
+        return {
+            "kind": "directions",
+            "directions": self.directions.tolist(),
+            "offsets": self.offsets.tolist(),
+        }
+
+
+@dataclass(frozen=True)
+class KeptComponents:
+    """No segments: rows are projected, see :class:`Components`."""
+
+    def assignment(self, space: Space, centroids: Matrix) -> Scorer:
+        """Project in a space."""
+        return Components(space, centroids)
+
+    def stored(self, name: str, version: int) -> Kept:
+        """What is kept of a stored version."""
+        return self
+
+    def forgotten(self) -> Kept:
+        """What is kept of a model that was not stored."""
+        return self
+
+    def state(self) -> dict[str, Any]:
+        """Nothing beside the projection, which the model has anyway."""
+        return {"kind": "components"}
+
+
+Kept = KeptPoints | KeptCells | KeptDirections | KeptComponents
 
 
 def kept_of(assignment: Assignment) -> Kept | None:
@@ -94,6 +145,10 @@ def kept_of(assignment: Assignment) -> Kept | None:
         return KeptPoints(assignment.points, assignment.labels, assignment.reaches)
     if isinstance(assignment, DensityCells):
         return KeptCells(tuple(assignment.levels), assignment.table, assignment.stored)
+    if isinstance(assignment, NearestDirection):
+        return KeptDirections(assignment.directions, assignment.offsets)
+    if isinstance(assignment, Components):
+        return KeptComponents()
     assert isinstance(assignment, NearestCentroid)
     return None
 
@@ -102,6 +157,10 @@ def kept_from_state(state: dict[str, Any] | None) -> Kept | None:
     """Rebuild it from the registry."""
     if state is None:
         return None
+    if state["kind"] == "components":
+        return KeptComponents()
+    if state["kind"] == "directions":
+        return KeptDirections(np.array(state["directions"]), np.array(state["offsets"]))
     if state["kind"] == "points":
         reaches = state["reaches"]
         return KeptPoints(

@@ -10,7 +10,7 @@ import numpy as np
 from scipy.optimize import linear_sum_assignment
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.engines.base import Engine
 from segql.features import SOURCE
 from segql.model import Model

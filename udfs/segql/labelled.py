@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import Assignment, NearestCentroid
 from segql.engines.base import Engine
 from segql.engines.duckdb import DuckDBEngine

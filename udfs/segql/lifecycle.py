@@ -13,9 +13,10 @@ from typing import TYPE_CHECKING, Any, TypeAlias, overload
 import duckdb
 import numpy as np
 
-from segql import recipe, sql
+from segql import recipe
+from segql import sql_text as sql
 from segql.engines import DuckDBEngine, Engine, engine_of
-from segql.errors import SegqlError, unknown
+from segql.errors import SegqlError, unknown, within_memory
 from segql.fitting import keep_keys, learn_model
 from segql.functions.session import register_functions
 from segql.labelled import labelled
@@ -126,6 +127,7 @@ def fit(
     return model
 
 
+@within_memory()
 def fitted(
     con: Connection | Engine,
     request: Request,
@@ -152,9 +154,8 @@ def fitted(
     started = time.perf_counter()
     engine = engine_of(con)
     _check(request, engine)
-    options = json.dumps(
-        request.options(ALGORITHMS[request.algorithm].options), default=str, ensure_ascii=False
-    )
+    own = () if request.method is not None else ALGORITHMS[request.algorithm].options
+    options = json.dumps(request.options(own), default=str, ensure_ascii=False)
     register_functions(engine.near.connection)
     models = Registry(registry or engine.near)
     if request.name is not None:
@@ -175,7 +176,7 @@ def fitted(
             models.prepare()
             keep_keys(engine, models, model, data)
         model.info |= {
-            "relation": request.relation,
+            "relation": request.method.relation if request.method else request.relation,
             "requested_by": requested_by,
             "fitted_at": datetime.now(UTC).replace(tzinfo=None),
             "seed": request.seed,
@@ -319,6 +320,17 @@ def explain_decisions(model: Model) -> str:
 
 def _check(request: Request, engine: Engine) -> None:
     id, name, seed = request.id, request.name, request.seed
+    if request.method is None:
+        _check_algorithm(request, engine)
+    if not isinstance(id, str) or not id:
+        raise SegqlError(f"id got {id!r}; accepted: the name of the id column")
+    if name is not None and (not isinstance(name, str) or not name.strip() or len(name) > 100):
+        raise SegqlError(f"name got {name!r}; accepted: 1 to 100 characters, or None")
+    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
+        raise SegqlError(f"seed got {seed!r}; accepted: a whole number from 0 to 2147483647")
+
+
+def _check_algorithm(request: Request, engine: Engine) -> None:
     # A tuple: what was given need not have a hash.
     if request.algorithm not in tuple(ALGORITHMS):
         raise SegqlError(unknown("algorithm", request.algorithm, ALGORITHMS))
@@ -329,12 +341,6 @@ def _check(request: Request, engine: Engine) -> None:
         )
     chosen = ALGORITHMS[request.algorithm]
     request.check_particular(chosen.options)
-    if not isinstance(id, str) or not id:
-        raise SegqlError(f"id got {id!r}; accepted: the name of the id column")
-    if name is not None and (not isinstance(name, str) or not name.strip() or len(name) > 100):
-        raise SegqlError(f"name got {name!r}; accepted: 1 to 100 characters, or None")
-    if isinstance(seed, bool) or not isinstance(seed, int) or not 0 <= seed < 2**31:
-        raise SegqlError(f"seed got {seed!r}; accepted: a whole number from 0 to 2147483647")
     chosen.check(vars(request))
 
 

@@ -44,15 +44,16 @@ def curve_rows(model: Model) -> list[dict[str, Any]]:
 
 
 def map_point_rows(model: Model) -> list[dict[str, Any]]:
-    """Sampled rows on the map's axes; of fewer than three axes the rest is NULL."""
+    """Points on the map's axes; of fewer than three axes the rest is NULL."""
     drawn = model.sample_map
     if drawn is None:
         return []
-    rows = zip(drawn.points.tolist(), drawn.segments.tolist(), strict=True)
+    columns = (drawn.points, drawn.segments, drawn.customers)
+    rows = zip(*(column.tolist() for column in columns), strict=True)
     return [
         {"place": number, **dict(zip("xyz", [*point, None, None][:3], strict=True)),
-         "segment_id": segment}
-        for number, (point, segment) in enumerate(rows, start=1)
+         "segment_id": segment, "customers": customers}
+        for number, (point, segment, customers) in enumerate(rows, start=1)
     ]  # fmt: skip
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import FAR, Assignment, NearestCentroid
 from segql.diagnostics import davies_bouldin
 from segql.engines.base import Engine

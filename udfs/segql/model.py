@@ -3,28 +3,31 @@
 from __future__ import annotations
 
 import json
+import weakref
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-from sqlglot import exp, parse_one
+from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import NOISE, NearestCentroid, Scorer
 from segql.clusterers.k_distance import Curve
 from segql.clusterers.linkage import Tree
 from segql.distribution import Bin
 from segql.errors import SegqlError
 from segql.features import CategoryFeature, NumberFeature
-from segql.kept import Kept, kept_from_state
+from segql.kept import Kept, KeptPoints, kept_from_state
 from segql.recipe import Recipe
 from segql.sample_map import SampleMap
 from segql.segments import Iteration, Segment, SegmentRule
 from segql.selection import Trial
 from segql.space import Matrix, Projection, Space, projection_from_state, projection_state
+from segql.stored_state import parse_condition, parse_state
 
 if TYPE_CHECKING:
+    import duckdb
     import pandas as pd
 
 #: The relation that the stored scoring query reads.
@@ -52,6 +55,8 @@ class Model:
         By segment_id; noise, where there is some, is the first.
     scorer : Kept or None
         What names a row's segment when it is not the nearest centroid.
+    bigquery : dict or None
+        What ``ML`` functions answer from, in a model that a BigQuery statement has made.
     trials : list of Trial
         Every k that was tried, measured on the coreset.
     reason : str
@@ -69,6 +74,8 @@ class Model:
         One plain rule for each segment that has one, in the order of their CASE.
     statements : list of str
         The SQL that the fit ran, in order.
+    home : weakref to a connection, or None
+        Where the registry is that the model is stored in; a model keeps no file open.
     """
 
     name: str | None
@@ -84,6 +91,7 @@ class Model:
     iterations: list[Iteration]
     algorithm: str = "kmeans"
     scorer: Kept | None = None
+    bigquery: dict[str, Any] | None = None
     diagnostics: dict[str, tuple[float, str]] = field(default_factory=dict)
     tree: Tree | None = None
     curve: Curve | None = None
@@ -92,6 +100,13 @@ class Model:
     rules: list[SegmentRule] = field(default_factory=list)
     info: dict[str, Any] = field(default_factory=dict)
     statements: list[str] = field(default_factory=list)
+    home: weakref.ref[duckdb.DuckDBPyConnection] | None = field(
+        default=None, repr=False, compare=False
+    )
+
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave the connection out: it belongs to this process."""
+        return self.__dict__ | {"home": None}
 
     def __repr__(self) -> str:
         label = f"{self.name!r} version {self.version}" if self.name else "(not stored)"
@@ -127,6 +142,33 @@ class Model:
         if self.scorer is None:
             return NearestCentroid(self.space, self.points)
         return self.scorer.assignment(self.space, self.points)
+
+    def check_numbers(self) -> None:
+        """Refuse numbers that make none together: each may be fine, and their product infinite.
+
+        Raises
+        ------
+        SegqlError
+        """
+        named = [self.points]
+        if isinstance(self.scorer, KeptPoints):
+            named += [self.scorer.points]
+            named += [] if self.scorer.reaches is None else [self.scorer.reaches[:, None] ** 2]
+        try:
+            with np.errstate(all="ignore"):
+                space = self.space
+                results = [space.matrix, space.shift, space.offsets, space.variance]
+                results += [(points**2).sum(axis=1) for points in named]
+                results += [-2.0 * points @ space.matrix for points in named[:2]]
+                results += [-2.0 * points @ space.shift for points in named[:2]]
+            is_fine = all(bool(np.isfinite(result).all()) for result in results)
+        except (ArithmeticError, ValueError):
+            is_fine = False
+        if not is_fine:
+            raise SegqlError(
+                "the stored model cannot be read: its numbers together are not finite "
+                "(was the registry changed by hand?)"
+            )
 
     # -- what was learned --------------------------------------------------------------------
 
@@ -218,11 +260,14 @@ class Model:
         ----------
         dialect : str
             One of :data:`segql.exporting.dialects.DIALECTS`, e.g. ``"snowflake"``.
-        form : {"query", "expression", "function", "rules"}
+        form : {"query", "expression", "function", "rules", "tables"}
             The query gives the id and the prediction columns of ``relation``; the expression is
             the segment_id alone, over the feature columns; the function is a CREATE FUNCTION of
             ``<model>_segment``, which gives the segment_id of its arguments; the rules are a CASE
-            of plain conditions that gives most rows their segment_key, and NULL where none holds.
+            of plain conditions that gives most rows their segment_key, and NULL where none holds;
+            the tables are a script for a model that is scored by a join with its cells: a CREATE
+            TABLE and INSERTs of ``<model>_<version>_cells`` in the schema that the session is in,
+            then the query.
         relation : str
             Table name that the query reads.
         """
@@ -245,7 +290,10 @@ class Model:
         keys = {segment.segment_id: segment.segment_key for segment in self.segments}
         return sql.case(
             [
-                (parse_one(rule.condition, dialect="duckdb"), sql.string(keys[rule.segment_id]))
+                (
+                    parse_condition(rule.condition, self.recipe.names),
+                    sql.string(keys[rule.segment_id]),
+                )
                 for rule in self.rules
             ]
         )
@@ -273,6 +321,7 @@ class Model:
                 "projection": projection_state(self.projection),
                 "points": self.points.tolist(),
                 "scorer": None if self.scorer is None else self.scorer.state(),
+                **({} if self.bigquery is None else {"bigquery": self.bigquery}),
             },
             ensure_ascii=False,
             allow_nan=False,
@@ -280,19 +329,24 @@ class Model:
 
     @staticmethod
     def parts_from_state(text: str) -> dict[str, Any]:
-        """Read back what :meth:`state` wrote."""
-        try:
-            state = json.loads(text)
-            return {
-                "algorithm": state["algorithm"],
-                "id": state["id"],
-                "recipe": Recipe.from_state(state["recipe"]),
-                "projection": projection_from_state(state["projection"]),
-                "points": np.array(state["points"], dtype=np.float64),
-                "scorer": kept_from_state(state.get("scorer")),
-            }
-        except (KeyError, TypeError, ValueError) as error:
-            raise SegqlError(f"the stored model cannot be read: {error!r}") from error
+        """Read back what :meth:`state` wrote; anything else is refused."""
+        state = parse_state(text)
+        return {
+            "algorithm": state["algorithm"],
+            "id": state["id"],
+            "recipe": Recipe.from_state(state["recipe"]),
+            "projection": projection_from_state(state["projection"]),
+            "points": points_from_state(state["points"], state["projection"]),
+            "scorer": kept_from_state(state.get("scorer")),
+            "bigquery": state.get("bigquery"),
+        }
+
+
+def points_from_state(points: list[list[float]], projection: dict[str, Any] | None) -> Matrix:
+    """Rebuild the centroids; without one, the shape still says how many coordinates there are."""
+    if points or projection is None:
+        return np.array(points, dtype=np.float64)
+    return np.zeros((0, len(projection["components"])))
 
 
 CENTROID_COLUMNS = (

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import FAR, NearestCentroid, Scorer, inputs_in_list, listed
 from segql.expressions import offset, substitute, variable
 from segql.space import Matrix, Space

@@ -12,7 +12,8 @@ from typing import Any
 
 import duckdb
 
-from segql import placing, sql
+from segql import placing
+from segql import sql_text as sql
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError, said
 from segql.forgetting import rewrite

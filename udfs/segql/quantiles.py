@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.engines.base import Engine
 
 Matrix = NDArray[np.float64]

@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import SegqlError, unknown
 from segql.features import (
     Dimension,

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-import json
+import weakref
 from itertools import groupby
 from typing import Any
 
+import duckdb
 from sqlglot import exp
 
-from segql import schema, sql
+from segql import schema
+from segql import sql_text as sql
 from segql.engines.duckdb import REGISTRY_LOCK, DuckDBEngine
-from segql.errors import SegqlError, UnknownModelError, unknown
+from segql.errors import SegqlError, UnknownModelError, said, unknown
 from segql.functions.macros import (
     model_macros,
     outdated_macros,
@@ -38,6 +40,7 @@ from segql.metrics import METRICS
 from segql.model import Model, feature_rows
 from segql.segments import Iteration, Segment, SegmentRule
 from segql.selection import Trial
+from segql.stored_state import check_segments, parse_figures, parse_options
 
 TRIAL_COLUMNS = tuple(Trial.__dataclass_fields__)
 RULE_COLUMNS = ", ".join(f'"{name}"' for name in SegmentRule.__dataclass_fields__)
@@ -164,7 +167,15 @@ class Registry:
                 )
             ]
             raise UnknownModelError(f"model {name!r}: {unknown('version', version, known)}")
+        try:
+            return self._read(name, row)
+        except (SegqlError, duckdb.Error) as error:
+            raise SegqlError(f"model {name!r} version {row[0]}: {said(error)}") from error
+
+    def _read(self, name: str, row: tuple[Any, ...]) -> Model:
+        """Make a model of its row and of those of the other tables, all of them checked."""
         number, reason, state, options, relation, seed, *metrics = row
+        parts = Model.parts_from_state(state)
         arguments: list[Any] = [name, number]
 
         def rows(table: str, columns: str, order: str) -> list[tuple[Any, ...]]:
@@ -180,15 +191,14 @@ class Registry:
             column if column in columns else f"null as {column}"
             for column in ("stability", "jaccard")
         )
-        segments = [
-            Segment(*item)
-            for item in rows(
-                "segments",
-                "segment_id, segment_key, customers, share, mean_squared_distance, silhouette, "
-                + later,
-                "segment_id",
-            )
-        ]
+        named = rows(
+            "segments",
+            "segment_id, segment_key, customers, share, mean_squared_distance, silhouette, "
+            + later,
+            "segment_id",
+        )
+        check_segments(named, len(parts["points"]))
+        segments = [Segment(*item) for item in named]
         trials = [Trial(*item) for item in rows("trials", ", ".join(TRIAL_COLUMNS), "k")]
         iterations = [
             Iteration(
@@ -207,24 +217,27 @@ class Registry:
         ]
         diagnostics, rules = {}, []
         if schema.has_table(self.engine, "diagnostics"):
-            named = rows("diagnostics", "diagnostic, numerical_value, description", "diagnostic")
-            diagnostics = {key: (value, text) for key, value, text in named}
+            said_of = rows("diagnostics", "diagnostic, numerical_value, description", "diagnostic")
+            diagnostics = {key: (value, text) for key, value, text in said_of}
         if schema.has_table(self.engine, "rules"):
             found = rows("rules", f"rule is not null, {RULE_COLUMNS}", "place")
             rules = [SegmentRule(*item) for is_rule, *item in found if is_rule]
-        return Model(
+        model = Model(
             rules=rules,
             name=name,
             version=number,
             segments=segments,
-            metrics=dict(zip(METRICS, (float(value) for value in metrics), strict=True)),
+            metrics=parse_figures(METRICS, metrics, has_segments=bool(segments)),
             trials=trials,
             reason=reason,
             iterations=iterations,
             diagnostics=diagnostics,
-            info={"options": json.loads(options or "{}"), "relation": relation, "seed": seed},
-            **Model.parts_from_state(state),
+            info={"options": parse_options(options), "relation": relation, "seed": seed},
+            home=weakref.ref(self.engine.connection),
+            **parts,
         )
+        model.check_numbers()
+        return model
 
     def current_of(self, name: str, options: str, fingerprint: str) -> Model | None:
         """Read the current version if it was learned from these rows with these options."""
@@ -292,6 +305,7 @@ class Registry:
         with REGISTRY_LOCK, self.engine.transaction():
             self.prune(model.name)
             model.version = self.next_version(model.name)
+            model.home = weakref.ref(self.engine.connection)
             cells = self._keep_cells(model)
             scalars = scalar_expressions(model)
             statements = publish_statements(model, scalars, schema.mark(self.engine))

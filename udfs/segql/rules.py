@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.clusterers.rules import Condition, Rule, find_rules
 from segql.engines.base import Engine
 from segql.expressions import unqualified

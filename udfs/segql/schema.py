@@ -6,7 +6,7 @@ import uuid
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
 from segql.functions.shared_macros import SCHEMA_VERSION, known_types, shared_macros
@@ -61,7 +61,7 @@ TABLES: dict[str, str] = {
         size double, left_segment_id integer, right_segment_id integer""",
     "k_distances": f"""{_VERSIONED}, "position" integer, share double, distance double""",
     "map_points": f"""{_VERSIONED}, place integer, x double, y double, z double,
-        segment_id integer""",
+        segment_id integer, customers bigint""",
     "map_axes": f"""{_VERSIONED}, axis integer, explained_variance_ratio double, feature varchar,
         loading double""",
     "cells": f"""{_VERSIONED}, mark varchar, level integer, cell_1 double, cell_2 double,
@@ -119,6 +119,9 @@ def prepare(engine: DuckDBEngine) -> bool:
     for name, columns in TABLES.items():
         if has_table(engine, name):
             _add_columns(engine, name, columns)
+            if name == "map_points":
+                # An older segql has stored single customers: none of them stays.
+                engine.run("delete from segql.map_points where customers is null")
         else:
             engine.run(f"create table segql.{name} ({columns})")
     mark = uuid.uuid4().hex

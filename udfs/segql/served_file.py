@@ -13,7 +13,7 @@ from urllib.parse import quote
 
 import duckdb
 
-from segql import sql
+from segql import sql_text as sql
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError, said
 from segql.personal import EMAIL_VALUE, LeftOut, PersonalRules, personal_columns

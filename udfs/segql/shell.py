@@ -14,8 +14,12 @@ from itertools import pairwise
 from pathlib import Path
 
 import duckdb
+from sqlglot import exp
 
+from segql.bigquery import statements as bigquery
+from segql.bigquery.dialect import is_complete, parse
 from segql.engines.duckdb import DuckDBEngine
+from segql.errors import SegqlError, unknown
 from segql.functions import register
 from segql.registry import Registry
 
@@ -37,6 +41,8 @@ SHORTCUTS = {
 HISTORY = "SEGQL_HISTORY"
 #: Characters of a line that nobody looks at on a terminal.
 WIDEST = 10_000
+#: The SQL that a shell reads.
+DIALECTS = ("duckdb", "bigquery")
 #: Columns of what has nothing to show, such as CREATE and SET.
 SILENT = (["Count"], ["Success"])
 
@@ -56,26 +62,41 @@ class Shell:
     ----------
     con : duckdb.DuckDBPyConnection
         The session functions are registered on it.
+    dialect : str
+        One of :data:`DIALECTS`.
     """
 
-    def __init__(self, con: duckdb.DuckDBPyConnection) -> None:
+    def __init__(self, con: duckdb.DuckDBPyConnection, dialect: str = "duckdb") -> None:
+        if dialect not in DIALECTS:
+            raise SegqlError(unknown("dialect", dialect, DIALECTS))
         self.con = con
+        self.is_bigquery = dialect == "bigquery"
         register(con)
 
     def run(self, text: str) -> bool:
         """Run statements in order, up to the first that fails; tell whether none did."""
         try:
-            for statement in duckdb.extract_statements(text):
-                shown = self._interruptible(partial(self._shown, statement))
+            for work in self._works(text):
+                shown = self._interruptible(work)
                 if shown is not None:
                     print(shown)
         except duckdb.InterruptException:
             print("interrupted", file=sys.stderr)
             return False
-        except duckdb.Error as error:
+        except (duckdb.Error, SegqlError) as error:
             print(f"error: {error}", file=sys.stderr)
             return False
         return True
+
+    def _works(self, text: str) -> Iterator[Callable[[], str | None]]:
+        """What each statement does, in order."""
+        if not self.is_bigquery:
+            for statement in duckdb.extract_statements(text):
+                yield partial(self._shown, statement)
+            return
+        engine = DuckDBEngine(self.con)
+        for item in parse(text):
+            yield partial(_shown_of_bigquery, engine, item)
 
     def _interruptible(self, work: Callable[[], str | None]) -> str | None:
         """Work on another thread: a relation that is running does not hear Ctrl-C on its own."""
@@ -106,7 +127,8 @@ class Shell:
         """
         is_terminal = sys.stdin.isatty()
         if is_terminal:
-            print(f"DuckDB {duckdb.__version__} with segql. Type .help for help.")
+            read = ", BigQuery's SQL" if self.is_bigquery else ""
+            print(f"DuckDB {duckdb.__version__} with segql{read}. Type .help for help.")
         with _history(is_terminal):
             for text in self._statements(is_terminal):
                 if text == QUIT:
@@ -125,7 +147,7 @@ class Shell:
             print("no models yet")
             return True
         if text in SHORTCUTS:
-            return self.run(SHORTCUTS[text])
+            return Shell(self.con).run(SHORTCUTS[text])
         known = ", ".join([*SHORTCUTS, ".help", QUIT])
         print(f"error: unknown command {text!r} (accepted: {known})", file=sys.stderr)
         return False
@@ -151,12 +173,17 @@ class Shell:
                 continue
             lines.append(line)
             text = "\n".join(lines)
-            if _is_complete(text):
+            if (is_complete if self.is_bigquery else _is_complete)(text):
                 lines = []
                 if text.strip():
                     yield text
         if "".join(lines).strip():
             yield "\n".join(lines)
+
+
+def _shown_of_bigquery(engine: DuckDBEngine, statement: exp.Expr) -> str | None:
+    result = bigquery.run(engine, statement)
+    return None if result is None else drawn(result)
 
 
 def _is_complete(text: str) -> bool:

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.features import SOURCE, Dimension
 
 Matrix = NDArray[np.float64]
@@ -183,6 +183,16 @@ def fit_projection(covariance: Matrix, mean: Matrix, rows: int, wanted: int | fl
     largest = np.argmax(np.round(np.abs(components), 9), axis=1)
     signs = np.sign(components[np.arange(count), largest])
     return Projection(components * signs[:, None], mean, values[:count], total)
+
+
+def signed_as_bigquery(components: Matrix) -> Matrix:
+    """Turn components so that the first loading which is not 0 is negative.
+
+    That is how the components that BigQuery has published are signed.
+    """
+    first = np.argmax(np.abs(components) > 1e-9, axis=1)
+    signs = -np.sign(components[np.arange(len(components)), first])
+    return np.asarray(components * np.where(signs == 0, 1.0, signs)[:, None])
 
 
 def projection_state(projection: Projection | None) -> dict[str, Any] | None:

@@ -10,8 +10,10 @@ from typing import Any
 import numpy as np
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.aggregates import (
+    LONGEST_LEVEL,
+    MAXIMUM_LEVELS,
     Covariance,
     Learned,
     Learning,
@@ -27,9 +29,6 @@ from segql.aggregates import (
 from segql.engines.base import Engine
 from segql.quantiles import Column, Quantiles
 from segql.sums import scaled, unscale
-
-#: More distinct values than this are not categories.
-MAXIMUM_LEVELS = 100_000
 
 
 class Statistics:
@@ -288,7 +287,13 @@ class Statistics:
     # -- categories --------------------------------------------------------------------------
 
     def _levels(self, request: LevelsOf) -> None:
-        inner = exp.select(sql.alias(request.expression.copy(), "v")).from_(self.source.copy())
+        value = request.expression.copy()
+        if request.is_text:
+            # Of megabytes only as much as tells that they are too long.
+            value = exp.Substring(
+                this=value, start=sql.integer(1), length=sql.integer(LONGEST_LEVEL + 1)
+            )
+        inner = exp.select(sql.alias(value, "v")).from_(self.source.copy())
         rows = self.engine.rows(
             f"select v, count(*) as n from ({self.engine.text(inner)}) group by v "
             f"order by n desc, v limit {MAXIMUM_LEVELS + 2}"

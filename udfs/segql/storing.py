@@ -36,17 +36,19 @@ def registry_of(
         return engine.near
     if isinstance(registry, duckdb.DuckDBPyConnection):
         return DuckDBEngine(registry)
+    return DuckDBEngine(stack.enter_context(closing(registry_file(registry))))
+
+
+def registry_file(path: str | os.PathLike[str]) -> duckdb.DuckDBPyConnection:
+    """Open the DuckDB file that keeps models, or make one that every client since 1.4 opens."""
     try:
-        opened = duckdb.connect(
-            os.fspath(registry), config={"storage_compatibility_version": "v1.4.0"}
-        )
+        return duckdb.connect(os.fspath(path), config={"storage_compatibility_version": "v1.4.0"})
     except (duckdb.Error, TypeError) as error:
         said = " ".join(str(error).split())[:200]
         raise SegqlError(
-            f"registry got {registry!r}, which cannot be opened: {said}; accepted: a DuckDB "
+            f"registry got {path!r}, which cannot be opened: {said}; accepted: a DuckDB "
             "connection or the path of its file"
         ) from error
-    return DuckDBEngine(stack.enter_context(closing(opened)))
 
 
 def model_of(engine: Engine, name: str | Model, version: int | None) -> Model:

@@ -13,7 +13,7 @@ from fractions import Fraction
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 
 #: Bits of an integer summand; a thousand billion of them still fit a 128-bit sum.
 SUMMAND_BITS = 62

@@ -6,16 +6,20 @@ from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import date
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from sqlglot import exp
 
-from segql import recipe, sql
+from segql import recipe
+from segql import sql_text as sql
 from segql.engines.base import Engine
 from segql.errors import SegqlError, TooFewRowsError, UnknownModelError
 from segql.features import SOURCE
 from segql.model import Model
 from segql.registry import Registry
+
+if TYPE_CHECKING:
+    from segql.learners.base import Method
 
 #: Options that only some algorithms have, each with its default.
 PARTICULAR: dict[str, Any] = {"eps": "auto", "min_samples": None, "linkage": "ward"}
@@ -42,6 +46,8 @@ class Request:
     min_samples: Any
     linkage: Any
     seed: int
+    #: How a door trains that has rules of its own; None is the algorithm's own way.
+    method: Method | None = None
 
     def options(self, own: Collection[str]) -> dict[str, Any]:
         """What is stored about how the model was asked for; ``own`` are the algorithm's options."""

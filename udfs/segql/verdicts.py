@@ -6,7 +6,8 @@ from typing import TYPE_CHECKING
 
 import duckdb
 
-from segql import schema, sql
+from segql import schema
+from segql import sql_text as sql
 from segql.engines.duckdb import DuckDBEngine
 from segql.features import CategoryFeature
 from segql.functions.shared_macros import SCHEMA_VERSION

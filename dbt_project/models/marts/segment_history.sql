@@ -1,7 +1,9 @@
+{#- Spark deletes no rows of a Parquet table: there the date is a partition, written anew. -#}
 {{ config(
     materialized='incremental',
-    incremental_strategy='delete+insert',
+    incremental_strategy='insert_overwrite' if target.type == 'spark' else 'delete+insert',
     unique_key='as_of_date',
+    partition_by='as_of_date' if target.type == 'spark' else none,
     on_schema_change='fail',
     full_refresh=false
 ) }}

@@ -23,5 +23,5 @@ bounds as (
 
 )
 
-select cast(unnest(generate_series(first_day, last_day, interval '1 day')) as date) as date_day
+select {{ segql.each_day('first_day', 'last_day') }} as date_day
 from bounds

@@ -9,7 +9,7 @@
 {%- endif -%}
 {%- set is_kept = 'model_version' in kept_columns -%}
 {%- set nothing -%}
-    (select null::varchar as segment_key, null::varchar as segment_name, 0 as model_version)
+    (select null::string as segment_key, null::string as segment_name, 0 as model_version)
 {%- endset -%}
 with
 

@@ -285,7 +285,7 @@ def refine_kmeans(points: Points, k: int, seed: int, starts: int) -> Matrix:
 def start_kmeans(problem: Problem, k: int, seed: int, starts: int) -> tuple[Matrix, float]:
     """Best of a few k-means++ starts: centroids and inertia."""
     rng = np.random.default_rng([seed, k])
-    fits = [problem.lloyd(_plus_plus(problem, k, rng), START_GAIN) for _ in range(starts)]
+    fits = [problem.lloyd(plus_plus(problem, k, rng), START_GAIN) for _ in range(starts)]
     return min(fits, key=lambda result: result[1])
 
 
@@ -297,8 +297,7 @@ def nearest(points: Matrix, centroids: Matrix) -> Labels:
 def _search(problem: Problem, k: int, rng: np.random.Generator) -> tuple[Matrix, float]:
     """Seed a few times, converge, breathe on the best."""
     starts = [
-        problem.lloyd(_plus_plus(problem, k, rng), START_GAIN)
-        for _ in range(STARTS if k > 1 else 1)
+        problem.lloyd(plus_plus(problem, k, rng), START_GAIN) for _ in range(STARTS if k > 1 else 1)
     ]
     best = min(starts, key=lambda result: result[1])
     return _breathe(problem, best[0], BREATH, rng) if 1 < k < problem.n else best
@@ -309,7 +308,7 @@ def _sums(labels: Labels, values: Matrix, k: int) -> Matrix:
     return np.bincount(labels, weights=values, minlength=k).astype(np.float64, copy=False)
 
 
-def _plus_plus(problem: Problem, k: int, rng: np.random.Generator) -> Matrix:
+def plus_plus(problem: Problem, k: int, rng: np.random.Generator) -> Matrix:
     """Greedy k-means++: of a few candidates, drawn by weight · distance², keep the best."""
     x, w, norms = problem.x, problem.w, problem.norms
     candidates = 2 + int(np.log(k)) if k > 1 else 1

@@ -10,7 +10,7 @@ from numpy.typing import NDArray
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from segql import sql
+from segql import sql_text as sql
 
 if TYPE_CHECKING:
     from segql.engines.duckdb import DuckDBEngine

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.engines.base import Engine
 from segql.errors import SegqlError, said
 
@@ -89,17 +89,31 @@ class DuckDBEngine(Engine):
 
     @contextmanager
     def transaction(self) -> Iterator[None]:
-        """Commit on success, roll back on error; inside a caller's transaction, join it."""
-        if self.in_transaction():
-            yield
-            return
-        self.connection.begin()
+        """Commit on success, roll back on error; inside a caller's transaction, join it.
+
+        Raises
+        ------
+        SegqlError
+            When another transaction has changed the same rows or macros and is not at its end.
+        """
         try:
-            yield
-        except BaseException:
-            self.connection.rollback()
-            raise
-        self.connection.commit()
+            if self.in_transaction():
+                yield
+                return
+            self.connection.begin()
+            try:
+                yield
+            except BaseException:
+                self.connection.rollback()
+                raise
+            self.connection.commit()
+        except duckdb.TransactionException as error:
+            if "conflict" not in str(error).lower():
+                raise
+            raise SegqlError(
+                "another transaction is changing the same models or tables; accepted: the same "
+                f"again when that one has ended ({said(error)})"
+            ) from error
 
     def in_transaction(self) -> bool:
         """Tell whether the caller has begun a transaction: two statements then share its id.

@@ -18,7 +18,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.engines.base import Engine
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import SegqlError
 from segql.expressions import unqualified
 from segql.features import SOURCE, CategoryFeature, Feature, raw_number

@@ -10,7 +10,7 @@ from sqlglot import exp
 from segql.errors import SegqlError, unknown
 
 #: What a model's arithmetic needs, by the names that most engines give it.
-ARITHMETIC = frozenset({"ABS", "LN", "POWER", "SQRT", "LEAST"})
+ARITHMETIC = frozenset({"ABS", "LN", "POWER", "SQRT", "LEAST", "FLOOR", "ROW_NUMBER"})
 
 
 @dataclass(frozen=True)
@@ -49,6 +49,15 @@ class Dialect:
         Whether a function's name holds only letters, digits and underscores.
     folds_case : bool
         Whether two arguments may not differ in case only.
+    looks_up_keys : bool
+        Whether a join looks rows up by a table's primary key; MariaDB compares all pairs without.
+    storage : str
+        What a CREATE TABLE ends with.
+    batch : int
+        Rows of one INSERT: what SQL Server takes, and less than the megabyte that BigQuery reads.
+        For Spark each INSERT is a job.
+    misreads_decimals : bool
+        Whether a decimal literal may be read as the neighbour of the nearest double.
     """
 
     name: str
@@ -68,6 +77,10 @@ class Dialect:
     longest_name: int | None = None
     plain_names: bool = False
     folds_case: bool = False
+    looks_up_keys: bool = False
+    storage: str = ""
+    batch: int = 1000
+    misreads_decimals: bool = False
 
     def quoted(self, name: str) -> str:
         """A name, quoted."""
@@ -78,18 +91,23 @@ _ALL = (
     Dialect(
         "duckdb", "DOUBLE", "VARCHAR",
         functions=ARITHMETIC | {
-            "COALESCE", "COUNT", "ERROR", "FLOOR", "LIST_EXTRACT", "LIST_MIN", "LIST_POSITION",
+            "COALESCE", "COUNT", "ERROR", "LIST_EXTRACT", "LIST_MIN", "LIST_POSITION",
             "LIST_TRANSFORM", "NULLIF", "STRUCT_EXTRACT",
         },
     ),
     Dialect(
         "postgres", "DOUBLE PRECISION", "TEXT",
         decimal_literals=True, underflow_fails=True, fence="offset", longest_name=63,
+        looks_up_keys=True,
     ),
-    Dialect("spark", "DOUBLE", "STRING", integer="INT", plain_names=True, folds_case=True),
+    Dialect(
+        "spark", "DOUBLE", "STRING",
+        integer="INT", plain_names=True, folds_case=True, storage="USING PARQUET",
+        batch=10_000,
+    ),
     Dialect(
         "databricks", "DOUBLE", "STRING",
-        integer="INT", longest_name=255, plain_names=True, folds_case=True,
+        integer="INT", longest_name=255, plain_names=True, folds_case=True, batch=10_000,
     ),
     Dialect(
         "bigquery", "FLOAT64", "STRING",
@@ -103,25 +121,26 @@ _ALL = (
     Dialect("trino", "DOUBLE", "VARCHAR", folds_case=True),
     Dialect(
         "clickhouse", "Nullable(Float64)", "Nullable(String)",
-        integer="Nullable(Int32)", functions=ARITHMETIC | {"ARRAYMAP"},
+        integer="Nullable(Int32)", functions=ARITHMETIC | {"ARRAYMAP", "TUPLE"},
+        storage="ENGINE=MergeTree ORDER BY tuple()",
     ),
     Dialect(
         "mysql", "DOUBLE", "TEXT CHARACTER SET utf8mb4",
         integer="INT",
         exact="CAST(CAST(x AS CHAR CHARACTER SET utf8mb4) AS BINARY)",
-        fence="limit", longest_name=64, folds_case=True,
+        fence="limit", longest_name=64, folds_case=True, looks_up_keys=True,
     ),
     Dialect(
         "sqlite", "REAL", "TEXT",
         least="MIN", functions=(ARITHMETIC - {"LEAST"}) | {"MIN"},
-        exact="x COLLATE BINARY", fence="limit",
+        exact="x COLLATE BINARY", fence="limit", looks_up_keys=True, misreads_decimals=True,
     ),
     Dialect(
         "tsql", "FLOAT", "NVARCHAR(MAX)",
         integer="INT", boolean="BIT", functions=(ARITHMETIC - {"LN"}) | {"LOG"},
         exact="CAST(CAST(x AS NVARCHAR(MAX)) AS VARBINARY(MAX))",
         exact_literal="CAST(x AS VARBINARY(MAX))",
-        has_truth_values=False, longest_name=128, folds_case=True,
+        has_truth_values=False, longest_name=128, folds_case=True, looks_up_keys=True,
     ),
 )  # fmt: skip
 BY_NAME: Mapping[str, Dialect] = {dialect.name: dialect for dialect in _ALL}

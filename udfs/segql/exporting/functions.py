@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import SegqlError
 from segql.exporting.categories import compared_as
 from segql.exporting.dialects import Dialect
+from segql.exporting.names import PLAIN, check_apart, check_length, check_name
 from segql.exporting.portable import portable, portable_scorer
 from segql.exporting.stages import Stage, in_lambdas, in_select, renamed, stages_of
 from segql.expressions import unqualified
@@ -22,8 +22,6 @@ if TYPE_CHECKING:
     from segql.model import Model
 
 SUFFIX = "_segment"
-#: What a function's name or argument is made of where it cannot be quoted.
-PLAIN = re.compile(r"[A-Za-z_][A-Za-z0-9_]*")
 
 
 @dataclass
@@ -95,32 +93,11 @@ def _named(model: Model, dialect: Dialect) -> Function:
         elif feature.kind == "boolean":
             kind = dialect.boolean
         arguments.append((feature.name, kind))
-    _check_names(dialect, name, [argument for argument, _ in arguments])
+    check_name(dialect, "function", "model name", model.name, name)
+    for argument, _ in arguments:
+        check_length(dialect, "function", "column", argument)
+    check_apart(dialect, "function", [argument for argument, _ in arguments])
     return Function(model, dialect, dialect.quoted(name), arguments)
-
-
-def _check_names(dialect: Dialect, name: str, arguments: list[str]) -> None:
-    """Refuse what the engine would cut, fold or not read."""
-    if dialect.plain_names and not PLAIN.fullmatch(name):
-        raise SegqlError(
-            f"form 'function' is not possible in {dialect.name} for model name "
-            f"{name.removesuffix(SUFFIX)!r} because a function's name there holds only letters, "
-            "digits and underscores; fit under such a name, or use form 'query'"
-        )
-    for what, text in [("model name", name), *(("column", text) for text in arguments)]:
-        if dialect.longest_name is not None and len(text.encode()) > dialect.longest_name:
-            raise SegqlError(
-                f"form 'function' is not possible in {dialect.name} for {what} {text!r} because a "
-                f"name there holds at most {dialect.longest_name} bytes; use form 'query'"
-            )
-    folded: dict[str, str] = {}
-    for text in arguments if dialect.folds_case else []:
-        other = folded.setdefault(text.casefold(), text)
-        if other != text:
-            raise SegqlError(
-                f"form 'function' is not possible in {dialect.name} because it does not tell "
-                f"columns {other!r} and {text!r} apart; use form 'query'"
-            )
 
 
 def _expression(function: Function) -> exp.Expr:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp, parse_one
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import NearestCentroid, Scorer
 from segql.exporting.categories import comparable
 from segql.exporting.dialects import Dialect
@@ -29,15 +29,20 @@ MOST = 100
 
 def portable_scorer(model: Model, dialect: Dialect) -> Scorer:
     """The model's scorer over inputs that are safe in the dialect."""
-    space = model.space
-    features = {feature.name: feature for feature in model.recipe.features}
-    safe = Space(
-        [_safe(axis, features[axis.feature], dialect) for axis in space.dimensions],
-        space.projection,
-    )
+    safe = safe_space(model, dialect)
     if model.scorer is None:
         return NearestCentroid(safe, model.points)
     return model.scorer.assignment(safe, model.points)
+
+
+def safe_space(model: Model, dialect: Dialect) -> Space:
+    """The model's space over inputs that are safe in the dialect."""
+    space = model.space
+    features = {feature.name: feature for feature in model.recipe.features}
+    return Space(
+        [_safe(axis, features[axis.feature], dialect) for axis in space.dimensions],
+        space.projection,
+    )
 
 
 def portable(expression: exp.Expr, dialect: Dialect) -> exp.Expr:
@@ -90,7 +95,7 @@ def _condition(node: exp.Expr, dialect: Dialect) -> exp.Expr:
     return node
 
 
-def fenced(query: exp.Query, dialect: Dialect) -> exp.Query:
+def fenced(query: exp.Select, dialect: Dialect) -> exp.Select:
     """Keep each layer of a query computed once; see :attr:`Dialect.fence`."""
     if dialect.fence is None:
         return query
@@ -103,6 +108,22 @@ def fenced(query: exp.Query, dialect: Dialect) -> exp.Query:
         # MySQL's OFFSET would be one more number to read; SQLite flattens a LIMIT without it.
         if dialect.name != "mysql":
             nested.this.set("offset", exp.Offset(expression=sql.integer(0)))
+    return query
+
+
+def in_steps(query: exp.Select) -> exp.Select:
+    """Write nested layers one after the other: SQLite's parser takes some fifteen in each other."""
+    places: list[exp.Subquery] = []
+    place = query.args["from_"].this
+    while isinstance(place, exp.Subquery):
+        places.append(place)
+        place = place.this.args["from_"].this
+    steps = []
+    for number, place in enumerate(reversed(places), start=1):
+        name = exp.to_identifier(f"{sql.SCRATCH}step_{number}", quoted=True)
+        place.replace(exp.Table(this=name, alias=place.args["alias"]))
+        steps.append(exp.CTE(this=place.this, alias=exp.TableAlias(this=name.copy())))
+    query.set("with_", exp.With(expressions=steps))
     return query
 
 

@@ -6,7 +6,7 @@ from collections.abc import Callable
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import Scorer
 from segql.features import SOURCE
 

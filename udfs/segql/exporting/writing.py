@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
-from segql import sql
+from segql import sql_text as sql
+from segql.assignment import Scorer
 from segql.errors import SegqlError, unknown
 from segql.exporting.categories import comparable_rules
 from segql.exporting.checking import check
 from segql.exporting.dialects import Dialect, dialect_of
 from segql.exporting.functions import function_statements
-from segql.exporting.portable import fenced, portable, portable_scorer
+from segql.exporting.portable import fenced, in_steps, portable, portable_scorer
 from segql.exporting.stages import in_lambdas, stages_of
+from segql.exporting.tables import exact, table_statements
 from segql.expressions import unqualified
 from segql.features import SOURCE
 from segql.kept import KeptCells
@@ -22,7 +25,7 @@ from segql.kept import KeptCells
 if TYPE_CHECKING:
     from segql.model import Model
 
-FORMS = ("query", "expression", "function", "rules")
+FORMS = ("query", "expression", "function", "rules", "tables")
 
 
 def statements(model: Model, dialect: str, form: str, relation: str) -> list[str]:
@@ -33,8 +36,8 @@ def statements(model: Model, dialect: str, form: str, relation: str) -> list[str
     model : Model
     dialect : str
         One of :data:`segql.exporting.dialects.DIALECTS`, or ``"mariadb"``.
-    form : {"query", "expression", "function", "rules"}
-        Only a function may need more than one statement.
+    form : {"query", "expression", "function", "rules", "tables"}
+        Only a function and tables may need more than one statement.
     relation : str
         Table name that the query reads.
     """
@@ -46,6 +49,13 @@ def statements(model: Model, dialect: str, form: str, relation: str) -> list[str
         if known.name != "duckdb":
             rules = comparable_rules(rules, model.recipe.features, known.name)
         return [check(_printed(rules, known), known)]
+    if form == "tables":
+        made, joined = table_statements(model, known)
+        # Every INSERT is of one shape: the first is read back for all.
+        for statement in made[:3]:
+            check(statement, known)
+        query = exact(in_steps(_query(model, known, relation, [model.id], joined)), known)
+        return [*made, check(_printed(query, known), known)]
     _refuse_cells(model, known, form)
     if form == "function":
         made, parts = function_statements(model, known)
@@ -54,12 +64,22 @@ def statements(model: Model, dialect: str, form: str, relation: str) -> list[str
         return made
     if form == "expression":
         return [check(_expression(model, known), known)]
-    table = _read_table(relation, known)
-    source = sql.relation(table, SOURCE)
-    query = model.predict_query(
-        source, [sql.column(model.id)], assignment=portable_scorer(model, known)
-    )
-    return [check(_printed(fenced(query, known), known), known)]
+    query = _query(model, known, relation, [model.id], portable_scorer(model, known))
+    return [check(_printed(query, known), known)]
+
+
+def scoring_query(model: Model, dialect: Dialect, relation: str, carried: Sequence[str]) -> str:
+    """The prediction columns of a relation's rows, after the columns that are carried."""
+    query = _query(model, dialect, relation, carried, portable_scorer(model, dialect))
+    return check(_printed(query, dialect), dialect)
+
+
+def _query(
+    model: Model, dialect: Dialect, relation: str, carried: Sequence[str], scorer: Scorer
+) -> exp.Select:
+    source = sql.relation(_read_table(relation, dialect), SOURCE)
+    columns = [sql.column(column) for column in carried]
+    return fenced(model.predict_query(source, columns, assignment=scorer), dialect)
 
 
 def _printed(expression: exp.Expr, dialect: Dialect) -> str:
@@ -80,9 +100,8 @@ def _refuse_cells(model: Model, dialect: Dialect, form: str) -> None:
         return
     if dialect.name != "duckdb":
         raise SegqlError(
-            f"model {model.name!r} is not possible in {dialect.name} because it is scored by a "
-            "join with its cells, which are a table of lists in DuckDB; use form 'rules', or score "
-            "in duckdb"
+            f"form {form!r} is not possible in {dialect.name} for model {model.name!r} because it "
+            "is scored by a join with its cells; use form 'tables'"
         )
     if form == "expression":
         raise SegqlError(

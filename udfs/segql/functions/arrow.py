@@ -11,7 +11,7 @@ import pyarrow as pa
 from numpy.typing import NDArray
 
 from segql.errors import SegqlError
-from segql.sql import LARGEST
+from segql.sql_text import LARGEST
 
 Matrix = NDArray[np.float64]
 Mask = NDArray[np.bool_]

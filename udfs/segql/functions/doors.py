@@ -11,7 +11,7 @@ from typing import Any
 
 import duckdb
 
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import SegqlError
 
 #: What a function gives back: the fields of its struct, or NULL.

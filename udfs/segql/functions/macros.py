@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.features import SOURCE
 from segql.functions.shared_macros import RELATION, in_use
 from segql.model import INPUT, Model

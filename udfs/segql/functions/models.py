@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import duckdb
 import pyarrow as pa
 
-from segql import sql
+from segql import sql_text as sql
 from segql.errors import SegqlError, unknown
 from segql.functions.arrow import sql_type
 from segql.functions.declared import Declared

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import atexit
 import contextlib
+import threading
 import weakref
 from collections.abc import Callable, Iterable
 from typing import Any
@@ -38,6 +39,9 @@ def _close_connections() -> None:
             con.close()
 
 
+_CREATING = threading.Lock()
+
+
 def register_functions(con: duckdb.DuckDBPyConnection) -> None:
     """Register the pure functions that the connection does not have yet."""
     create(con, [(function, _CALLABLES[function.name]) for function in FUNCTIONS])
@@ -57,6 +61,15 @@ def create(
         as long as the database is open.
     """
     wanted = list(functions)
+    # Two threads that both miss a function would both make it, and the second one fails.
+    with _CREATING:
+        _create_missing(con, wanted)
+    _registered.add(con)
+
+
+def _create_missing(
+    con: duckdb.DuckDBPyConnection, wanted: list[tuple[Declared, Callable[..., Any]]]
+) -> None:
     names = ", ".join(f"'{function.name}'" for function, _ in wanted)
     known = {
         row[0]
@@ -82,4 +95,3 @@ def create(
             null_handling=FunctionNullHandling.SPECIAL,
             side_effects=function.volatile,
         )
-    _registered.add(con)

@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib.resources import files
 
-from segql import sql
+from segql import sql_text as sql
 from segql.functions.trust_macro import trust_body, trust_columns
 
 #: Changes with the shared macros and the registry tables.
-SCHEMA_VERSION = 6
+SCHEMA_VERSION = 7
 
 #: What the macros know of the models when a statement is bound: two enums, whose members are the
 #: names, and ``'<version> <name>'``. A subquery would be looked at too late, or pruned away.

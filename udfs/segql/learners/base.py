@@ -6,13 +6,13 @@ from collections.abc import Callable
 from contextlib import ExitStack
 from dataclasses import dataclass, field, replace
 from numbers import Real
-from typing import Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.assignment import Assignment, Scorer
 from segql.bootstrap import Refit, Stability, bootstrap_jaccards, spread_sample
 from segql.clusterers.k_distance import Curve
@@ -32,6 +32,9 @@ from segql.segments import Iteration
 from segql.selection import Trial
 from segql.space import Matrix, Space
 from segql.training import Input, Request
+
+if TYPE_CHECKING:
+    from segql.model import Model
 
 
 @dataclass(frozen=True)
@@ -82,6 +85,21 @@ class Learned:
     tree: Tree | None = None
     curve: Curve | None = None
     stability: Stability | None = None
+
+
+class Method(Protocol):
+    """How a door trains that has rules of its own, e.g. BigQuery's."""
+
+    #: What the registry says of where the rows came from.
+    relation: str
+    #: Whether principal components are of products about the mean, or of plain products.
+    is_centred: bool
+
+    def learn(self, training: Training) -> Learned:
+        """Find segments."""
+
+    def complete(self, engine: Engine, data: Input, model: Model) -> None:
+        """Add what the door keeps of the model, before it is stored."""
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ import numpy as np
 from scipy.spatial import cKDTree
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.clusterers.dbscan import Density, fit_dbscan
 from segql.clusterers.k_distance import chosen
 from segql.clusterers.kmeans import Labels, Matrix

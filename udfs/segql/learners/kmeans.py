@@ -9,7 +9,8 @@ import duckdb
 import numpy as np
 from sqlglot import exp
 
-from segql import coreset, sql
+from segql import coreset
+from segql import sql_text as sql
 from segql.bootstrap import Stability
 from segql.clusterers.kmeans import Matrix, Points, Problem
 from segql.clusterers.polish import Polished, polish

@@ -13,14 +13,16 @@ from segql.report.statements import GRID, OVERLAP
 #: Loadings that are shown, of the largest.
 DRAWN_LOADINGS = 20
 OLD = (
-    "The model was fitted by an earlier segql, which left no map; the next fit "
+    "The model was fitted by an earlier segql, which left no map of groups of customers, or no "
+    "segment has eleven customers; the next fit "
     "(`dbt build --full-refresh --select kmeans_segments`) leaves one."
 )
 
 
 def maps(shop: Shop) -> Part:
     """Write the part."""
-    points = shop.kept("map_points", "place")
+    # Points without a number are single customers, of an earlier segql.
+    points = [row for row in shop.kept("map_points", "place") if row.get("customers")]
     axes = shop.kept("map_axes", "axis, feature")
     items: list[Chart | Sheet | Absent] = []
     if shop.model is None:
@@ -48,21 +50,29 @@ def _shares(axes: Sequence[Row]) -> dict[int, float]:
 
 def _about(shop: Shop, points: Sequence[Row]) -> str:
     rows = shop.current.get("row_count") or 0
+    drawn = sum(row["customers"] for row in points)
     return (
-        f"{shown(len(points), 'count')} of {shown(rows, 'count')} customers of the fit, drawn at "
-        "random in proportion; segments are those of the fit."
+        f"{shown(drawn, 'count')} of {shown(rows, 'count')} customers of the fit, drawn at random "
+        "in proportion; each point is the mean of at least eleven that lie together, so that "
+        "none is of a person. Segments are those of the fit, and one with fewer has no point."
     )
 
 
 def _centres(shop: Shop, points: Sequence[Row], axes: Sequence[Row]) -> Table:
     names = [name for name, _ in zip("xyz", _shares(axes), strict=False)]
     return Table(
-        [Column("Segment"), Column("Customers drawn", "count"),
+        [Column("Segment"), Column("Points", "count"), Column("Customers drawn", "count"),
          *(Column(f"Mean on axis {number}", "decimal") for number in range(1, len(names) + 1))],
-        [[shop.name(key), len(rows),
-          *(sum(row[name] for row in rows) / len(rows) for name in names)]
+        [[shop.name(key), len(rows), sum(row["customers"] for row in rows),
+          *(_mean(rows, name) for name in names)]
          for key, rows in _groups(shop, points)],
     )  # fmt: skip
+
+
+def _mean(rows: Sequence[Row], name: str) -> float:
+    """The customers' mean from those of the points."""
+    total = sum(row["customers"] for row in rows)
+    return float(sum(row[name] * row["customers"] for row in rows) / total)
 
 
 def flat(shop: Shop, points: Sequence[Row], axes: Sequence[Row]) -> Chart:
@@ -85,8 +95,8 @@ def flat(shop: Shop, points: Sequence[Row], axes: Sequence[Row]) -> Chart:
     }  # fmt: skip
     told = sum(list(shares.values())[:2])
     alt = (
-        f"Customers on the two axes along which they differ most, {shown(told, 'share')} of the "
-        "variance, coloured by segment; the table has the middle of each."
+        f"Groups of customers on the two axes along which they differ most, {shown(told, 'share')} "
+        "of the variance, coloured by segment; the table has the middle of each."
     )
     return Chart("map", "Map of the customers", figure, alt, _centres(shop, points, axes),
                  _about(shop, points))  # fmt: skip

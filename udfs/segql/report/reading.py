@@ -9,7 +9,8 @@ from typing import Any
 import duckdb
 from sqlglot import exp
 
-from segql import schema, sql
+from segql import schema
+from segql import sql_text as sql
 from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError, unknown
 from segql.report.contents import Row

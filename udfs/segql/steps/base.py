@@ -8,9 +8,9 @@ from typing import Any, ClassVar
 
 from sqlglot import exp
 
-from segql.aggregates import Learning, Profile, Request
+from segql.aggregates import LONGEST_LEVEL, Learning, Levels, Profile, Request
 from segql.errors import SegqlError
-from segql.sql import usable
+from segql.sql_text import usable
 from segql.statistics import Statistics
 
 
@@ -41,6 +41,21 @@ class Step(ABC):
             f"column {self.column!r}: {self.slot} {self.name} got {parameter!r}; "
             f"accepted: {accepted}"
         )
+
+
+def check_levels(column: str, levels: Levels) -> None:
+    """Refuse texts that are too long to be categories.
+
+    Raises
+    ------
+    SegqlError
+    """
+    for name, _ in levels.counts:
+        if len(str(name)) > LONGEST_LEVEL:
+            raise SegqlError(
+                f"column {column!r} holds the text {str(name)[:20]!r}… of more than "
+                f"{LONGEST_LEVEL} characters; accepted: shorter categories, or another column"
+            )
 
 
 @dataclass(frozen=True)
@@ -155,6 +170,8 @@ class Scaler(Step):
     """Learns centre and factor of a linear scale."""
 
     slot = "scale"
+    #: Whether it learns from the values that are there, imputed ones not counted.
+    of_present = False
 
     @abstractmethod
     def learn(self, value: exp.Expr, profile: Profile) -> Learning[Scaling]:

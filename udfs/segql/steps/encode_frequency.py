@@ -6,7 +6,7 @@ from sqlglot import exp
 
 from segql.aggregates import Learning, Levels, LevelsOf
 from segql.errors import SegqlError
-from segql.steps.base import Step
+from segql.steps.base import Step, check_levels
 
 #: Each level is a branch of a CASE.
 MAXIMUM_LEVELS = 1000
@@ -23,10 +23,11 @@ class EncodeFrequency(Step):
         request = LevelsOf(value)
         answers = yield [request]
         levels: Levels = answers[request]
+        check_levels(self.column, levels)
         if len(levels.counts) > MAXIMUM_LEVELS:
             raise SegqlError(
-                f"column {self.column!r} has more than {MAXIMUM_LEVELS} categories; encode "
-                "frequency writes each into the SQL: group them first"
+                f"column {self.column!r} has {levels.number} categories; encode frequency "
+                f"takes at most {MAXIMUM_LEVELS}: group them first"
             )
         rows = max(levels.count, 1)
         return {str(name): count / rows for name, count in levels.counts}, levels.missing / rows

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.aggregates import Learning, Levels, LevelsOf
 from segql.errors import SegqlError
-from segql.steps.base import Step
+from segql.steps.base import Step, check_levels
 
 #: Levels that get a column of their own unless the option says otherwise.
 DEFAULT_TOP = 20
@@ -82,11 +82,12 @@ class EncodeOneHot(Step):
         request = LevelsOf(value)
         answers = yield [request]
         levels: Levels = answers[request]
+        check_levels(self.column, levels)
         top, rest = levels.counts[: self.top], levels.counts[self.top :]
         if len(rest) > MAXIMUM_RARE:
             raise SegqlError(
-                f"column {self.column!r} has {len(levels.counts)} categories; one-hot takes at "
-                f"most {self.top + MAXIMUM_RARE}: use encode: frequency or group them first"
+                f"column {self.column!r} has {levels.number} categories; one-hot takes at "
+                f"most {self.top + MAXIMUM_RARE}: group them first"
             )
         counts = [count for _, count in top]
         if rest:

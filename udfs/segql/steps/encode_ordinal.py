@@ -6,10 +6,10 @@ from typing import Any
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.aggregates import Learning, Levels, LevelsOf
 from segql.errors import SegqlError
-from segql.steps.base import Step
+from segql.steps.base import Step, check_levels
 
 #: Each level is a branch of a CASE.
 MAXIMUM_LEVELS = 500
@@ -42,17 +42,20 @@ class EncodeOrdinal(Step):
         request = LevelsOf(value)
         answers = yield [request]
         levels: Levels = answers[request]
+        check_levels(self.column, levels)
         seen = sorted(str(name) for name, _ in levels.counts)
         order = tuple(seen) if self.order is None else self.order
-        absent = [name for name in seen if name not in order]
+        known = set(order)
+        absent = [name for name in seen if name not in known]
         if absent:
             raise SegqlError(
                 f"column {self.column!r}: encode ordinal has no place for {absent[0]!r} "
                 f"(order given: {', '.join(order)})"
             )
         if len(order) > MAXIMUM_LEVELS:
+            number = levels.number if self.order is None else len(order)
             raise SegqlError(
-                f"column {self.column!r} has {len(order)} levels; encode ordinal takes at most "
+                f"column {self.column!r} has {number} levels; encode ordinal takes at most "
                 f"{MAXIMUM_LEVELS}"
             )
         return {name: float(position) for position, name in enumerate(order)}

@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.aggregates import Learning, Profile
 from segql.steps.base import Imputation, NumberImputer
 

@@ -15,10 +15,10 @@ class ImputeMode(NumberImputer):
 
     def wanted(self, value: exp.Expr, profile: Profile) -> list[Request]:
         """List the value counts."""
-        return [LevelsOf(value)]
+        return [LevelsOf(value, is_text=False)]
 
     def learn(self, value: exp.Expr, profile: Profile) -> Learning[Imputation]:
         """Ask for the value counts."""
-        request = LevelsOf(value)
+        request = LevelsOf(value, is_text=False)
         answers = yield [request]
         return Imputation(self.name, float(answers[request].counts[0][0]), "all rows")

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.polynomial import Polynomial
 from sqlglot import exp
 
-from segql import sql
+from segql import sql_text as sql
 from segql.aggregates import Learning, Moments, MomentsOf, Profile, ProfileOf
 from segql.statistics import Statistics
 from segql.steps.base import Identity, PreparedBy, Transform, Transformer

@@ -30,10 +30,9 @@ first_order as (
 )
 
 select
-    cast(
-        {{ dateadd('day', '-least(horizon.horizon_days, first_order.history_days)',
-            'as_of.as_of_date') }} as date
-    ) as as_of_date,
+    {{ segql.days_after(
+        'as_of.as_of_date', '-least(horizon.horizon_days, first_order.history_days)'
+    ) }} as as_of_date,
     as_of.loaded_at,
     as_of.as_of_date as next_until,
     horizon.horizon_days,

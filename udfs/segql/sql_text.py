@@ -29,16 +29,20 @@ def scratch(name: str) -> exp.Column:
 
 
 def number(value: float) -> Expr:
-    """Write a double literal that no engine reads as a decimal (``2.0`` becomes ``2.0e0``)."""
+    """Write a double literal that no engine reads as a decimal."""
+    text = digits(value)
+    negative = text.startswith("-")
+    text = text.lstrip("-")
+    literal = exp.Literal(this=text, is_string=False)
+    return exp.Neg(this=literal) if negative else literal
+
+
+def digits(value: float) -> str:
+    """Print every digit of a double, as no decimal (``2.0`` becomes ``2.0e0``)."""
     text = repr(float(value))
     if "inf" in text or "nan" in text:
         raise ValueError(f"a learned number must be finite, got {text}")
-    negative = text.startswith("-")
-    text = text.lstrip("-")
-    if "e" not in text:
-        text += "e0"
-    literal = exp.Literal(this=text, is_string=False)
-    return exp.Neg(this=literal) if negative else literal
+    return text if "e" in text else text + "e0"
 
 
 def integer(value: int) -> Expr:

@@ -1,0 +1,1 @@
+CASE WHEN CAST("recency" AS DOUBLE) <= CAST('2.5e0' AS DOUBLE) THEN 'it\'s' END
