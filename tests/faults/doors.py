@@ -42,7 +42,8 @@ WORDS = [
 
 
 FIT_OPTIONS = [
-    "id", "k", "features", "algorithm", "pca", "eps", "seed", "linkage", "min_samples", "refit", "x",
+    "id", "k", "features", "algorithm", "pca", "eps", "seed", "linkage", "min_samples", "refit",
+    "x",
 ]  # fmt: skip
 
 
