@@ -10,7 +10,7 @@ DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo report test lint format docs bench bi engines spark clean
+.PHONY: demo report test lint format docs site bench bi engines spark clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
@@ -62,6 +62,10 @@ report: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python docs/build_reference.py
 	$(BIN)/python docs/build_engines.py
+
+## site: the documentation as a site, in .build/site/index.html; any warning fails it
+site: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 ## bench: compare with the peers on the same rows (ROWS=1000000, RUNS=3)
 ROWS ?= 1000000
