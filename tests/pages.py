@@ -97,6 +97,10 @@ class Reader:
         self.done = done or {}
         self.prompt: str | None = None
         self._state = folder.parent / f".{folder.name}.state"
+        self.go(folder)
+
+    def go(self, folder: Path) -> None:
+        """Begin in a folder, with the variables of this process."""
         self._state.write_text(f"cd '{folder}'\n", encoding="utf-8")
 
     def follow(self, page: Page) -> int:

@@ -28,6 +28,15 @@ def clone(tmp_path: Path, demo: tuple[harness.Shop, harness.Result]) -> Reader:
     return Reader(folder, {"make demo CUSTOMERS=3000": result.output})
 
 
+def test_analytics_engineer(clone: Reader) -> None:
+    clone.go(clone.folder.parent)
+    assert clone.follow(Page(TUTORIALS / "analytics_engineer.md")) >= 9
+
+
+def test_sql_user(clone: Reader) -> None:
+    assert clone.follow(Page(TUTORIALS / "sql_user.md")) >= 13
+
+
 def test_bi_user(clone: Reader) -> None:
     assert clone.follow(Page(TUTORIALS / "bi_user.md")) >= 9
     assert (clone.folder / "report.html").stat().st_size > 1e6
