@@ -21,8 +21,9 @@ This page is written by `docs/build_engines.py`, and a test compares it with wha
 
 A model that was learned in DuckDB is exported with `segql export NAME --dialect D --form F` or
 `model.sql(dialect, form)`: a **query** with the prediction columns, an **expression** or a
-**function** that gives the segment_id alone, or the **rules**, a CASE of plain conditions that
-gives most rows their segment_key.
+**function** that gives the segment_id alone, the **rules**, a CASE of plain conditions that
+gives most rows their segment_key, or **tables**, a script that makes the table a density model
+needs and ends in the query that joins with it.
 
 - *executed*: `make engines` runs this text on the engine and compares every row with DuckDB's: on
   the customers of Online Retail where that file is, and on odd values (NULL, NaN, infinity, huge,
@@ -68,12 +69,14 @@ NOTES = """
   `model.sql_statements("mysql", "function")` by a driver, or set DELIMITER in the client. CAST AS
   DOUBLE needs MySQL 8.0.17 or MariaDB.
 - **SQLite** must be compiled with its mathematical functions (LN, POWER, SQRT), as Python's is.
-- **Spark** has SQL functions since 4.0.
+- **Spark** has SQL functions since 4.0. For an HDBSCAN model of more than sixteen levels the script
+  raises `spark.sql.analyzer.maxIterations`; on Databricks, set it on the cluster.
 - **SQL Server** and **Redshift** take arguments by place: a column that is no plain name is
   `@argument_n` in the former, and in the latter no argument has a name.
-- **Density models up to three dimensions** are scored by a join with cells that list points,
-  which is a table in DuckDB. Elsewhere use their rules, or more than three features: those are
-  scored by balls, which is an expression.
+- **Density models up to three dimensions** are scored by an equi-join with cells that list points.
+  Form `tables` is a script: DROP, CREATE TABLE, INSERT, and the query. The table's name holds the
+  model's version, so a script run for a later version leaves the earlier query its table. A model
+  of more than a million listed points is refused; its rules need no table.
 """
 FITS = {
     "k-means": "id: 'id', k: 3, features: ['a', 'b', 'place']",

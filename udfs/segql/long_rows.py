@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
 
 from segql.assignment import NearestCentroid
-from segql.features import NumberFeature
+from segql.features import CategoryFeature, NumberFeature
 from segql.model import Model
 
 
@@ -196,3 +197,48 @@ def diagnostic_rows(model: Model) -> list[dict[str, Any]]:
         {"diagnostic": name, "numerical_value": value, "description": text}
         for name, (value, text) in model.diagnostics.items()
     ]
+
+
+def feature_rows(model: Model) -> list[dict[str, Any]]:
+    """Rows of feature_info: the used features in argument order, then what was left out."""
+    relevance = model.relevance()
+    rows: list[dict[str, Any]] = []
+    decided = {decision.column: decision.reason for decision in model.recipe.decisions}
+    for position, feature in enumerate(model.recipe.features, start=1):
+        row: dict[str, Any] = {
+            "input": feature.name,
+            "position": position,
+            "used": True,
+            "kind": feature.kind,
+            "relevance": relevance.get(feature.name),
+            "dimension": len(list(feature.dimensions())),
+            "steps": json.dumps(_steps(feature), ensure_ascii=False),
+            "reason": decided.get(feature.name, "asked for"),
+        }
+        if isinstance(feature, NumberFeature):
+            row |= {
+                "min": feature.profile.minimum,
+                "max": feature.profile.maximum,
+                "mean": feature.raw_moments.mean,
+                "stddev": feature.raw_moments.deviation,
+                "null_count": feature.profile.missing,
+            }
+            if feature.imputation.step == "median":
+                row["median"] = feature.imputation.value
+        else:
+            row |= {
+                "category_count": len(feature.onehot.levels) + len(feature.onehot.rare),
+                "null_count": feature.onehot.counts[-1] if feature.onehot.null else 0,
+            }
+        rows.append(row)
+    used = {feature.name for feature in model.recipe.features}
+    for decision in model.recipe.decisions:
+        if decision.column not in used:
+            rows.append({"input": decision.column, "used": False, "reason": decision.reason})
+    return rows
+
+
+def _steps(feature: NumberFeature | CategoryFeature) -> dict[str, Any]:
+    state = feature.state()
+    kept = ("imputation", "transform", "scaling", "indicator", "weight", "fill", "onehot")
+    return {name: state[name] for name in kept if name in state}

@@ -7,7 +7,6 @@ from itertools import groupby
 from typing import Any
 
 import duckdb
-from sqlglot import exp
 
 from segql import schema
 from segql import sql_text as sql
@@ -28,6 +27,7 @@ from segql.long_rows import (
     component_rows,
     curve_rows,
     diagnostic_rows,
+    feature_rows,
     geometry_rows,
     map_axis_rows,
     map_point_rows,
@@ -37,13 +37,9 @@ from segql.long_rows import (
     trial_rows,
 )
 from segql.metrics import METRICS
-from segql.model import Model, feature_rows
-from segql.segments import Iteration, Segment, SegmentRule
-from segql.selection import Trial
-from segql.stored_state import check_segments, parse_figures, parse_options
+from segql.model import Model
+from segql.stored_models import read_model
 
-TRIAL_COLUMNS = tuple(Trial.__dataclass_fields__)
-RULE_COLUMNS = ", ".join(f'"{name}"' for name in SegmentRule.__dataclass_fields__)
 #: Rows that one INSERT writes.
 INSERTED = 200
 
@@ -168,76 +164,9 @@ class Registry:
             ]
             raise UnknownModelError(f"model {name!r}: {unknown('version', version, known)}")
         try:
-            return self._read(name, row)
+            return read_model(self.engine, name, row)
         except (SegqlError, duckdb.Error) as error:
             raise SegqlError(f"model {name!r} version {row[0]}: {said(error)}") from error
-
-    def _read(self, name: str, row: tuple[Any, ...]) -> Model:
-        """Make a model of its row and of those of the other tables, all of them checked."""
-        number, reason, state, options, relation, seed, *metrics = row
-        parts = Model.parts_from_state(state)
-        arguments: list[Any] = [name, number]
-
-        def rows(table: str, columns: str, order: str) -> list[tuple[Any, ...]]:
-            return self.engine.rows(
-                f"select {columns} from segql.{table} "
-                f"where model_name = ? and model_version = ? order by {order}",
-                arguments,
-            )
-
-        # An older segql has left fewer columns and tables; the next fit brings them up to date.
-        columns = self.engine.columns(exp.to_table("segql.segments"))
-        later = ", ".join(
-            column if column in columns else f"null as {column}"
-            for column in ("stability", "jaccard")
-        )
-        named = rows(
-            "segments",
-            "segment_id, segment_key, customers, share, mean_squared_distance, silhouette, "
-            + later,
-            "segment_id",
-        )
-        check_segments(named, len(parts["points"]))
-        segments = [Segment(*item) for item in named]
-        trials = [Trial(*item) for item in rows("trials", ", ".join(TRIAL_COLUMNS), "k")]
-        iterations = [
-            Iteration(
-                phase,
-                iteration,
-                loss,
-                duration,
-                tuple(item["cluster_size"] for item in info or ()),
-                tuple(item["cluster_radius"] for item in info or ()),
-            )
-            for phase, iteration, loss, duration, info in rows(
-                "training_info",
-                "phase, iteration, loss, duration_ms, cluster_info",
-                "training_run, iteration",
-            )
-        ]
-        diagnostics, rules = {}, []
-        if schema.has_table(self.engine, "diagnostics"):
-            said_of = rows("diagnostics", "diagnostic, numerical_value, description", "diagnostic")
-            diagnostics = {key: (value, text) for key, value, text in said_of}
-        if schema.has_table(self.engine, "rules"):
-            found = rows("rules", f"rule is not null, {RULE_COLUMNS}", "place")
-            rules = [SegmentRule(*item) for is_rule, *item in found if is_rule]
-        model = Model(
-            rules=rules,
-            name=name,
-            version=number,
-            segments=segments,
-            metrics=parse_figures(METRICS, metrics, has_segments=bool(segments)),
-            trials=trials,
-            reason=reason,
-            iterations=iterations,
-            diagnostics=diagnostics,
-            info={"options": parse_options(options), "relation": relation, "seed": seed},
-            home=weakref.ref(self.engine.connection),
-            **parts,
-        )
-        model.check_numbers()
-        return model
 
     def current_of(self, name: str, options: str, fingerprint: str) -> Model | None:
         """Read the current version if it was learned from these rows with these options."""

@@ -58,6 +58,9 @@ class Dialect:
         For Spark each INSERT is a job.
     misreads_decimals : bool
         Whether a decimal literal may be read as the neighbour of the nearest double.
+    deep_query : str, optional
+        Setting without which the engine gives up on a query of more than forty layers: Spark
+        needs four rounds of its analyzer for a level of cells, and has a hundred.
     """
 
     name: str
@@ -81,6 +84,7 @@ class Dialect:
     storage: str = ""
     batch: int = 1000
     misreads_decimals: bool = False
+    deep_query: str | None = None
 
     def quoted(self, name: str) -> str:
         """A name, quoted."""
@@ -103,7 +107,7 @@ _ALL = (
     Dialect(
         "spark", "DOUBLE", "STRING",
         integer="INT", plain_names=True, folds_case=True, storage="USING PARQUET",
-        batch=10_000,
+        batch=10_000, deep_query="SET spark.sql.analyzer.maxIterations = 1000",
     ),
     Dialect(
         "databricks", "DOUBLE", "STRING",

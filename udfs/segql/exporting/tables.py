@@ -22,6 +22,8 @@ if TYPE_CHECKING:
 
 #: Rows that are written as text at most; a million is a script of some 100 MB.
 MOST_ROWS = 1_000_000
+#: Levels of cells, two layers each, from which on a query is a deep one.
+DEEP = 16
 #: Powers of two that a whole number of SQLite holds.
 SHIFT = 62
 
@@ -32,7 +34,8 @@ def table_statements(model: Model, dialect: Dialect) -> tuple[list[str], JoinedC
     Returns
     -------
     list of str, JoinedCells
-        DROP, so that a script that ended half-way can be run again, CREATE, and INSERTs.
+        A setting where the engine needs one for the query, DROP, so that a script that ended
+        half-way can be run again, CREATE, and INSERTs.
 
     Raises
     ------
@@ -58,7 +61,9 @@ def table_statements(model: Model, dialect: Dialect) -> tuple[list[str], JoinedC
     head = f"INSERT INTO {dialect.quoted(name)} ({listed}) VALUES\n"
     table = exp.to_table(dialect.quoted(name), dialect=dialect.name)
     scorer = JoinedCells(safe_space(model, dialect), model.points, kept.levels, table, model.id)
+    setting = [dialect.deep_query] if dialect.deep_query and len(kept.levels) > DEEP else []
     return [
+        *setting,
         f"DROP TABLE IF EXISTS {dialect.quoted(name)}",
         _create(dialect, name, key, others),
         *(
