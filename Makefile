@@ -10,12 +10,18 @@ DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo report test lint format docs site bench bi engines spark clean
+.PHONY: demo shop report test lint format docs site bench bi engines spark clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
 	@$(BIN)/python datasets/build.py --dataset $(DATASET) $(if $(DATA),--data "$(DATA)") \
 		--customers $(CUSTOMERS) --seed $(SEED)
+
+## shop: build the segments of your own order lines, as a YAML file says where they are
+SHOP ?= my_shop.yml
+DATABASE ?= $(or $(SEGQL_DATABASE),$(basename $(SHOP)).duckdb)
+shop: $(STAMP)
+	@$(BIN)/python datasets/build.py --shop "$(SHOP)" --database "$(DATABASE)"
 
 ## test: lint, then the whole test suite
 test: $(STAMP) lint
