@@ -85,13 +85,13 @@ def test_sql_of_the_readme_answers(demo: tuple[harness.Shop, harness.Result], cl
         (
             "order_lines: {relation: lines.csv, customer: who, order: nr, timestamp: day,"
             " product: what, quantity: n, price: each}",
-            "that are no timestamp, for example '13.02.2025'; timestamp_format states another",
+            "that are no timestamp, for example '13.02.2025 10:00'; timestamp_format states another",
         ),
     ],
 )
 def test_a_faulty_shop_is_one_clear_line(tmp_path: Path, mapping: str, said: str) -> None:
     lines = tmp_path / "lines.csv"
-    lines.write_text("who,nr,day,what,n,each\na,1,13.02.2025,x,1,2\n", encoding="utf-8")
+    lines.write_text("who,nr,day,what,n,each\na,1,13.02.2025 10:00,x,1,2\n", encoding="utf-8")
     result = make_shop(
         harness.Shop(tmp_path / "shop.duckdb", {}), mapping.replace("lines.csv", str(lines))
     )
