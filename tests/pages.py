@@ -3,6 +3,7 @@
 A block whose first line is a comment that names a file is that file. A block of ``sh`` is run; if
 it ends by opening a prompt of SQL, the blocks of ``sql`` after it are typed there. A block of
 ``text`` right after one that was run is what was printed, ``...`` standing for what is left out.
+A block of ``diff`` changes a file; where in the file is found by the lines around the change.
 With ``SEGQL_WRITE_PAGES=1`` what is printed is written into the page instead of being compared.
 """
 
@@ -88,13 +89,21 @@ class Reader:
     Parameters
     ----------
     folder : Path
-    done : mapping of str to str
+    done : mapping of str to str, optional
         What lines have printed that were run before: they are not run again.
+    variables : mapping of str to str, optional
+        Of the environment, beside those of this process.
     """
 
-    def __init__(self, folder: Path, done: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        folder: Path,
+        done: Mapping[str, str] | None = None,
+        variables: Mapping[str, str] | None = None,
+    ) -> None:
         self.folder = folder
         self.done = done or {}
+        self.variables = dict(variables or {})
         self.prompt: str | None = None
         self._state = folder.parent / f".{folder.name}.state"
         self.go(folder)
@@ -137,6 +146,8 @@ class Reader:
         if block.language == "sql":
             assert self.prompt, f"no prompt is open for:\n{block.text}"
             return self._shell(self.prompt, block.text)
+        if block.language == "diff":
+            return self._shell("git apply --recount --verbose -", block.text)
         if block.language == "python":
             return self._shell("python -", block.text)
         raise AssertionError(f"nobody knows what to do with a block of {block.language}")
@@ -160,7 +171,8 @@ class Reader:
                 "PATH": f"{Path(sys.executable).parent}:{os.environ['PATH']}",
                 "NO_COLOR": "1",
                 "DBT_SEND_ANONYMOUS_USAGE_STATS": "false",
-            },
+            }
+            | self.variables,
             capture_output=True,
             text=True,
             encoding="utf-8",

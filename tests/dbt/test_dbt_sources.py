@@ -108,7 +108,8 @@ def test_dates_of_text_files_in_their_own_notation(tmp_path: Path) -> None:
     shop = harness.new_shop(tmp_path, order_lines=lines)
     shop.build("--select", "+rfm_features")
     assert shop.rows(
-        "select customer_id, recency, frequency, monetary, tenure from features.rfm_features order by 1"
+        "select customer_id, recency, frequency, monetary, tenure from features.rfm_features"
+        " order by customer_id"
     ) == [(who, 0, 3, 46.0, 23) for who in "abc"]
 
 

@@ -85,7 +85,7 @@ def test_sql_of_the_readme_answers(demo: tuple[harness.Shop, harness.Result], cl
         (
             "order_lines: {relation: lines.csv, customer: who, order: nr, timestamp: day,"
             " product: what, quantity: n, price: each}",
-            "that are no timestamp, for example '13.02.2025 10:00'; timestamp_format states another",
+            "that are no timestamp, for example '13.02.2025 10:00'; timestamp_format states",
         ),
     ],
 )
