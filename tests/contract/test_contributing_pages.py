@@ -28,6 +28,8 @@ def copy(tmp_path: Path) -> Reader:
     return Reader(folder, variables={"PYTHONPATH": str(folder / "udfs")})
 
 
-@pytest.mark.parametrize(("name", "runs"), [("add_a_step", 4), ("add_an_algorithm", 4)])
+@pytest.mark.parametrize(
+    ("name", "runs"), [("add_a_step", 4), ("add_an_algorithm", 4), ("add_an_engine", 3)]
+)
 def test_page(copy: Reader, name: str, runs: int) -> None:
     assert copy.follow(Page(ROOT / "docs" / "contributing" / f"{name}.md")) == runs
