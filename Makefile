@@ -52,6 +52,7 @@ format: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "segql needs Python 3.11 or later, this is " + sys.version.split()[0])'
+	@echo "installing into $(VENV), once, for a minute or two …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[dev]'
