@@ -10,7 +10,7 @@ DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo report test lint format docs bench bi engines spark clean
+.PHONY: demo report test lint format docs bench bi engines spark faults fuzz clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
@@ -108,6 +108,17 @@ engines: $(ENGINES_VENV)/.installed
 ## on Spark by dbt, and compare with DuckDB
 spark: $(ENGINES_VENV)/.installed
 	$(ENGINES_VENV)/bin/python -m pytest tests/spark
+
+## faults: kill runs at random moments (KILLS=200), and look at what is left
+KILLS ?= 200
+faults: $(STAMP)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python tests/faults/kills.py --times $(KILLS) --seed $(SEED)
+
+## fuzz: odd input through every door (SECONDS_A_DOOR=600)
+SECONDS_A_DOOR ?= 600
+fuzz: $(STAMP)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python tests/faults/fuzz.py \
+		--seconds $(SECONDS_A_DOOR) --seed $(SEED)
 
 $(ENGINES_VENV)/.installed: tests/engines/requirements.txt pyproject.toml constraints.txt
 	@test -x $(ENGINES_VENV)/bin/python || $(PYTHON) -m venv $(ENGINES_VENV)
