@@ -10,12 +10,18 @@ DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo report test lint format docs bench bi engines spark faults fuzz clean
+.PHONY: demo shop report test lint format docs site bench bi engines spark faults fuzz matrix mutants clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
 	@$(BIN)/python datasets/build.py --dataset $(DATASET) $(if $(DATA),--data "$(DATA)") \
 		--customers $(CUSTOMERS) --seed $(SEED)
+
+## shop: build the segments of your own order lines, as a YAML file says where they are
+SHOP ?= my_shop.yml
+DATABASE ?= $(or $(SEGQL_DATABASE),$(basename $(SHOP)).duckdb)
+shop: $(STAMP)
+	@$(BIN)/python datasets/build.py --shop "$(SHOP)" --database "$(DATABASE)"
 
 ## test: lint, then the whole test suite
 test: $(STAMP) lint
@@ -46,6 +52,7 @@ format: $(STAMP)
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "segql needs Python 3.11 or later, this is " + sys.version.split()[0])'
+	@echo "installing into $(VENV), once, for a minute or two …"
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[dev]'
@@ -62,6 +69,10 @@ report: $(STAMP)
 docs: $(STAMP)
 	$(BIN)/python docs/build_reference.py
 	$(BIN)/python docs/build_engines.py
+
+## site: the documentation as a site, in .build/site/index.html; any warning fails it
+site: $(STAMP)
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 ## bench: compare with the peers on the same rows (ROWS=1000000, RUNS=3)
 ROWS ?= 1000000

@@ -1,8 +1,9 @@
-"""Build a dataset's warehouse: loads its four sources into `raw`, then runs dbt on them.
+"""Build a warehouse: a dataset's, loaded into `raw`, or a shop's of one's own, where it lies.
 
-The warehouse is built in a temporary folder and takes the target's place only when
-everything succeeded. A warehouse that already holds the same dataset, made with the same
-parameters from the same files, is kept: dbt then only scores it again.
+A dataset's is built in a temporary folder and takes the target's place only when everything
+succeeded. A warehouse that already holds the same dataset, made with the same
+parameters from the same files, is kept: dbt then only scores it again. With ``--shop`` nothing is
+loaded: a YAML file says where the sources are, and the warehouse is built in its own file.
 """
 
 from __future__ import annotations
@@ -54,7 +55,7 @@ def main(arguments: list[str] | None = None) -> int:
     """Build what the arguments ask for; 0 on success, 1 with one clear line otherwise."""
     options = parse_arguments(arguments)
     try:
-        build(options)
+        build_shop(options) if options.shop else build(options)
     except (BuildError, duckdb.Error, OSError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
@@ -71,8 +72,25 @@ def parse_arguments(arguments: list[str] | None) -> argparse.Namespace:
     parser.add_argument(
         "--database", default=os.environ.get("SEGQL_DATABASE") or str(ROOT / "warehouse.duckdb")
     )
+    parser.add_argument("--shop", help="a YAML file of dbt vars that says where the sources are")
     parser.add_argument("--vars", default="{}", help="more dbt vars, as YAML")
     return parser.parse_args(arguments)
+
+
+def build_shop(options: argparse.Namespace) -> None:
+    """Build what a shop's own YAML file describes, in the database that it has."""
+    file, target = Path(options.shop), Path(options.database).resolve()
+    if not file.is_file():
+        raise BuildError(f"there is no file {file}; accepted: YAML that says where the sources are")
+    try:
+        dbt_vars = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (yaml.YAMLError, UnicodeDecodeError) as error:
+        raise BuildError(f"{file} is no YAML: {' '.join(str(error).split())}") from error
+    if not isinstance(dbt_vars, dict) or "order_lines" not in dbt_vars:
+        raise BuildError(f"{file} says nothing of order_lines; accepted: a mapping with them")
+    # The unit tests are of the project's SQL: no shop changes their rows.
+    run_dbt(target, dbt_vars, "--exclude-resource-type", "unit_test")
+    print_summary(target)
 
 
 def build(options: argparse.Namespace) -> None:
@@ -197,12 +215,12 @@ def load(database: Path, source: Source, signature: str) -> None:
         connection.execute("commit")
 
 
-def run_dbt(database: Path, dbt_vars: dict[str, Any]) -> None:
+def run_dbt(database: Path, dbt_vars: dict[str, Any], *more: str) -> None:
     """Run `dbt build`; show its notes, warnings and errors."""
     if not (PROJECT / "dbt_packages" / "segql").exists():
         call_dbt(["deps"], database)
     print("dbt build …", flush=True)
-    call_dbt(["build", "--vars", json.dumps(dbt_vars, default=str)], database)
+    call_dbt(["build", "--vars", json.dumps(dbt_vars, default=str), *more], database)
 
 
 def call_dbt(command: list[str], database: Path) -> None:

@@ -21,6 +21,9 @@
             end
         {%- elif kind == 'timestamptz' -%}
             timezone('UTC', {{ column }})
+        {%- elif type | lower == 'date' -%}
+            {#- DuckDB moves a cast into its CSV reader, which then cannot read 31.12.2025. -#}
+            {{ column }} + interval 0 day
         {%- else -%}
             cast({{ column }} as timestamp)
         {%- endif -%}

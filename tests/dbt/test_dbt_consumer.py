@@ -1,4 +1,4 @@
-"""A project of somebody else takes the package, on its own tables, as the README shows it."""
+"""A project of somebody else takes the package, on its own tables, as docs/dbt.md shows it."""
 
 from __future__ import annotations
 
@@ -12,8 +12,7 @@ from pathlib import Path
 import duckdb
 import harness
 import pytest
-
-README = (harness.ROOT / "README.md").read_text(encoding="utf-8")
+from pages import Page
 
 #: Names, types and marks of returns are the shop's own; K1 is the best customer.
 SHOP = (
@@ -26,11 +25,9 @@ SHOP = (
 )
 
 
-def readme_files() -> dict[str, str]:
-    """Read the files of the README's own project: fenced blocks whose first line is their path."""
-    blocks = re.findall(r"```(?:yaml|sql)\n(?:#|--) ((?:models/)?\w+\.(?:yml|sql))\n(.*?)```",
-                        README, flags=re.DOTALL)  # fmt: skip
-    return dict(blocks)
+def project_files() -> dict[str, str]:
+    """Read the files of the page's project."""
+    return Page(harness.ROOT / "docs" / "dbt.md").files()
 
 
 @dataclass
@@ -63,8 +60,8 @@ class Consumer:
 
 
 def consumer(folder: Path, package: str, *, plugin: bool = True) -> Consumer:
-    """Make the README's project on the shop, with the package from somewhere."""
-    files = readme_files()
+    """Make the page's project on the shop, with the package from somewhere."""
+    files = project_files()
     files["packages.yml"] = package
     if not plugin:
         files["profiles.yml"] = re.sub(r" *plugins:.*\n", "", files["profiles.yml"])
@@ -87,8 +84,8 @@ def built(tmp_path_factory: pytest.TempPathFactory) -> Consumer:
     return project
 
 
-def test_readme_project_is_short() -> None:
-    files = readme_files()
+def test_the_project_is_short() -> None:
+    files = project_files()
     lines = [line for text in files.values() for line in text.splitlines() if line.strip()]
 
     assert {"dbt_project.yml", "profiles.yml", "packages.yml"} <= files.keys()

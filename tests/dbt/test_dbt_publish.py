@@ -72,7 +72,7 @@ def test_a_build_of_a_part_leaves_the_file(small_shop: harness.Shop, tmp_path: P
 
 @pytest.fixture(scope="module")
 def project(tmp_path_factory: pytest.TempPathFactory) -> Consumer:
-    """The README's project, its marts in the schema main, without dbt's keeping the file open."""
+    """The project of docs/dbt.md, its marts in the schema main; dbt does not keep the file open."""
     made = consumer(tmp_path_factory.mktemp("publishing"), LOCAL)
     text = (made.folder / "dbt_project.yml").read_text(encoding="utf-8")
     profile = (made.folder / "profiles.yml").read_text(encoding="utf-8")

@@ -96,6 +96,23 @@ def test_ids_of_text_files_stay_text(tmp_path: Path) -> None:
     ]
 
 
+def test_dates_of_text_files_in_their_own_notation(tmp_path: Path) -> None:
+    """DuckDB finds out how they are written, and must not forget it on the way."""
+    file = tmp_path / "lines.csv"
+    rows = [f"{who},{who}{day},{day:02d}.12.2025,p,1,{day}" for who in "abc" for day in (5, 13, 28)]
+    file.write_text("\n".join(["who,bill,day,what,n,each", *rows, ""]), encoding="utf-8")
+    lines = {
+        "relation": str(file), "customer": "who", "order": "bill", "timestamp": "day",
+        "product": "what", "quantity": "n", "price": "each",
+    }  # fmt: skip
+    shop = harness.new_shop(tmp_path, order_lines=lines)
+    shop.build("--select", "+rfm_features")
+    assert shop.rows(
+        "select customer_id, recency, frequency, monetary, tenure from features.rfm_features"
+        " order by customer_id"
+    ) == [(who, 0, 3, 46.0, 23) for who in "abc"]
+
+
 def test_values_are_cleaned_by_stated_rules(tmp_path: Path) -> None:
     shop = harness.new_shop(
         tmp_path,

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import re
 import subprocess
+import sys
 from pathlib import Path
 
 import harness
-import yaml
+import pytest
+from pages import Page
 
-README = (harness.ROOT / "README.md").read_text(encoding="utf-8")
+README = Page(harness.ROOT / "README.md")
 
 #: A shop whose names are the README's, with prices as text and credit notes.
 SHOP = (
@@ -26,22 +28,23 @@ SHOP = (
 )
 
 
-def block(language: str, holding: str) -> str:
-    """Find the fenced block of a language that holds a word."""
-    blocks = re.findall(rf"```{language}\n(.*?)```", README, flags=re.DOTALL)
-    [found] = [text for text in blocks if holding in text]
-    return found
+def make_shop(shop: harness.Shop, mapping: str) -> harness.Result:
+    """Run what `make shop` runs."""
+    file = shop.database.with_name("my_shop.yml")
+    file.write_text(mapping, encoding="utf-8")
+    command = [sys.executable, str(harness.ROOT / "datasets" / "build.py"), "--shop", str(file)]
+    return harness.run([*command, "--database", str(shop.database)], shop.database.parent)
 
 
 def test_own_shop_by_the_readme(tmp_path: Path, packages: None) -> None:
-    mapping = block("yaml", "invoice_rows")
+    mapping = README.block("yaml", "invoice_rows")
     assert len(mapping.splitlines()) < 20
     shop = harness.new_shop(tmp_path, *SHOP)
-    (tmp_path / "my_shop.yml").write_text(mapping, encoding="utf-8")
 
-    result = shop.dbt("build", **yaml.safe_load(mapping))
+    result = make_shop(shop, mapping)
 
     assert result.code == 0, result.output
+    assert "Segments" in result.output
     assert shop.rows("select count(*) from marts.customer_segments") == [(95,)]
     assert shop.rows(
         "select count(*) from marts.customer_segments where segment_key = 'prospect'"
@@ -64,7 +67,7 @@ def test_sql_of_the_readme_answers(demo: tuple[harness.Shop, harness.Result], cl
     """In the DuckDB command line, read-only: no Python is near."""
     shop, _ = demo
     done = subprocess.run(
-        [cli, "-readonly", "-bail", str(shop.database), block("sql", "segql.predict")],
+        [cli, "-readonly", "-bail", str(shop.database), README.block("sql", "segql.predict")],
         capture_output=True,
         text=True,
         check=False,
@@ -72,3 +75,26 @@ def test_sql_of_the_readme_answers(demo: tuple[harness.Shop, harness.Result], cl
     assert done.returncode == 0, done.stderr
     assert "segment_key" in done.stdout
     assert re.search(r"\bS\d\b", done.stdout)
+
+
+@pytest.mark.parametrize(
+    ("mapping", "said"),
+    [
+        ("customers: null", "says nothing of order_lines; accepted: a mapping with them"),
+        ("order_lines: [", "is no YAML: "),
+        (
+            "order_lines: {relation: lines.csv, customer: who, order: nr, timestamp: day,"
+            " product: what, quantity: n, price: each}",
+            "that are no timestamp, for example '13.02.2025 10:00'; timestamp_format states",
+        ),
+    ],
+)
+def test_a_faulty_shop_is_one_clear_line(tmp_path: Path, mapping: str, said: str) -> None:
+    lines = tmp_path / "lines.csv"
+    lines.write_text("who,nr,day,what,n,each\na,1,13.02.2025 10:00,x,1,2\n", encoding="utf-8")
+    result = make_shop(
+        harness.Shop(tmp_path / "shop.duckdb", {}), mapping.replace("lines.csv", str(lines))
+    )
+    assert result.code == 1
+    [error] = [line for line in result.output.splitlines() if line.startswith("error: ")]
+    assert said in error

@@ -30,8 +30,8 @@ def registry_of(
     if name is None or registry is None:
         if name is not None or registry is not None:
             raise SegqlError(
-                f"name got {name!r} and registry got {registry!r}; accepted on Spark: both "
-                "(a DuckDB connection or file stores the model), or neither (nothing is stored)"
+                f"name got {name!r} and registry got {registry!r}; accepted on {engine.dialect}: "
+                "both (a DuckDB connection or file keeps the model), or neither (nothing is kept)"
             )
         return engine.near
     if isinstance(registry, duckdb.DuckDBPyConnection):
