@@ -37,14 +37,17 @@ BY_UUID = {content["uuid"]: content for content in DATASETS.values()}
 
 
 def contracts() -> dict[str, dict[str, str]]:
-    """Columns and types of each mart under contract."""
+    """Columns and types of each mart under contract, in DuckDB's words."""
     models = [
         model
         for path in sorted(MARTS.glob("*.yml"))
         for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
     ]
     return {
-        model["name"]: {column["name"]: column["data_type"] for column in model["columns"]}
+        model["name"]: {
+            column["name"]: "varchar" if column["data_type"] == "string" else column["data_type"]
+            for column in model["columns"]
+        }
         for model in models
         if model.get("columns")
     }
