@@ -10,7 +10,7 @@ DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo report test matrix lint format docs bench bi engines spark clean
+.PHONY: demo report test matrix mutants lint format docs bench bi engines spark clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
@@ -26,6 +26,14 @@ test: $(STAMP) lint
 SESSIONS ?=
 matrix: $(STAMP)
 	$(BIN)/nox $(if $(SESSIONS),--sessions $(SESSIONS))
+
+## mutants: change steps, clusterers and metrics in COUNT places, drawn by SEED, one at a time: the tests
+## must notice (a run that was stopped goes on where it was)
+COUNT ?= 300
+mutants: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[mutants]'
+	$(BIN)/python tests/mutation/sample.py --seed $(SEED) --count $(COUNT)
 
 ## lint: formatting, types, dbt deprecations and rules, SQL style (on a small shop)
 lint: $(STAMP)
