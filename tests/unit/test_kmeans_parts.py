@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from numpy.typing import NDArray
@@ -105,7 +107,7 @@ def test_lloyd_ends_at_a_fixed_point_and_tells_how() -> None:
     assert higher in told
     # The first step that gained less than a twentieth, and no later one.
     place = told.index(higher)
-    gains = [before - after for before, after in zip(told, told[1:], strict=False)]
+    gains = [before - after for before, after in itertools.pairwise(told)]
     assert gains[place - 1] <= 0.05 * told[place]
     assert all(gain > 0.05 * now for gain, now in zip(gains[: place - 1], told[1:], strict=False))
     assert not np.array_equal(loose, centroids)
