@@ -37,8 +37,9 @@ KEPT = ROOT / ".build" / "mutants"
 EQUIVALENT = Path(__file__).with_name("equivalent.toml")
 #: Share of the mutants that must be killed.
 WANTED = 0.8
-#: A mutant may take so many times what the tests need, and so many seconds more.
-PATIENCE, EXTRA = 4.0, 30.0
+#: A mutant may take so many times what the tests need, and so many seconds more; one test may take
+#: so many seconds.
+PATIENCE, EXTRA, ONE_TEST = 4.0, 30.0, 90
 
 Place = tuple[str, tuple[int, int], tuple[int, int], str]
 
@@ -151,7 +152,8 @@ def try_all(db: WorkDB, until: float) -> None:
 def command_of(module: str) -> str:
     """The tests of a module, which stop at the first one that fails."""
     deselected = " ".join(f"--deselect {item}" for item in SLOW)
-    options = f"-x -q -p no:cacheprovider --no-header {deselected}"
+    limit = f"-o faulthandler_timeout={ONE_TEST} -o faulthandler_exit_on_timeout=true"
+    options = f"-x -q -p no:cacheprovider --no-header {limit} {deselected}"
     return f"{sys.executable} -m pytest {options} {' '.join(tests_of(module))}"
 
 
