@@ -26,7 +26,7 @@ _DENSITY = [
     "tests/contract/test_density.py",
 ]
 _TREES = ["tests/unit/test_tree_kernel.py", "tests/contract/test_hierarchical.py"]
-_RULES = ["tests/contract/test_rules.py"]
+_RULES = ["tests/unit/test_rule_search.py", "tests/contract/test_rules.py"]
 _STEPS = ["tests/unit/test_recipe.py", "tests/contract/test_steps.py"]
 _METRICS = ["tests/contract/test_kmeans.py", "tests/contract/test_density.py"]
 #: Tests by the module's path under the source, its longest beginning that is here.
