@@ -141,12 +141,21 @@ def try_all(db: WorkDB, until: float) -> None:
         before = time.monotonic()
         result = mutate_and_test(item.mutations, command, PATIENCE * seconds[command] + EXTRA)
         db.set_result(item.job_id, result)
-        outcome = result.test_outcome.value if result.test_outcome else result.worker_outcome.value
         print(
-            f"{number}/{len(pending)} {outcome} {mutant.module_path.name}:{mutant.start_pos[0]} "
-            f"{mutant.operator_name} ({time.monotonic() - before:.0f} s)",
+            f"{number}/{len(pending)} {told(result)} {mutant.module_path.name}:"
+            f"{mutant.start_pos[0]} {mutant.operator_name} ({time.monotonic() - before:.0f} s)",
             flush=True,
         )
+
+
+def told(result: WorkResult) -> str:
+    """What became of a mutant; a busy machine can kill one by the clock alone."""
+    if result.test_outcome is None:
+        return result.worker_outcome.value
+    output = result.output or ""
+    # What ends by its own time says no last word; a module that does not import says nothing.
+    late = result.is_killed and output != "" and "stopping after" not in output
+    return f"{result.test_outcome.value}{' by time' if late else ''}"
 
 
 def command_of(module: str) -> str:
