@@ -10,7 +10,7 @@ DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo shop report test lint format docs site bench bi engines spark clean
+.PHONY: demo shop report test lint format docs site bench bi engines spark faults fuzz matrix mutants clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
@@ -27,10 +27,24 @@ shop: $(STAMP)
 test: $(STAMP) lint
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile
 
+## matrix: the tests on every Python from 3.11 that is here, DuckDB 1.5 and 2.0, and at both ends of the
+## ranges of dependencies (SESSIONS="lowest highest-3.13": these only; nox --list)
+SESSIONS ?=
+matrix: $(STAMP)
+	$(BIN)/nox $(if $(SESSIONS),--sessions $(SESSIONS))
+
+## mutants: change steps, clusterers and metrics in COUNT places, drawn by SEED, one at a time: the tests
+## must notice (a run that was stopped goes on where it was)
+COUNT ?= 300
+mutants: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[mutants]'
+	$(BIN)/python tests/mutation/sample.py --seed $(SEED) --count $(COUNT)
+
 ## lint: formatting, types, dbt deprecations and rules, SQL style (on a small shop)
 lint: $(STAMP)
-	$(BIN)/ruff check udfs tests datasets bench docs bi
-	$(BIN)/ruff format --check udfs tests datasets bench docs bi
+	$(BIN)/ruff check udfs tests datasets bench docs bi noxfile.py
+	$(BIN)/ruff format --check udfs tests datasets bench docs bi noxfile.py
 	$(BIN)/mypy
 	$(BIN)/mypy --ignore-missing-imports bi/*.py
 	@mkdir -p .build
@@ -47,8 +61,8 @@ lint: $(STAMP)
 	$(BIN)/sqlfluff lint --disable-progress-bar --templater raw datasets
 
 format: $(STAMP)
-	$(BIN)/ruff check --fix udfs tests datasets bench docs bi
-	$(BIN)/ruff format udfs tests datasets bench docs bi
+	$(BIN)/ruff check --fix udfs tests datasets bench docs bi noxfile.py
+	$(BIN)/ruff format udfs tests datasets bench docs bi noxfile.py
 
 $(STAMP): pyproject.toml constraints.txt
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "segql needs Python 3.11 or later, this is " + sys.version.split()[0])'
@@ -120,6 +134,17 @@ engines: $(ENGINES_VENV)/.installed
 spark: $(ENGINES_VENV)/.installed
 	$(ENGINES_VENV)/bin/python -m pytest tests/spark
 
+## faults: kill runs at random moments (KILLS=200), and look at what is left
+KILLS ?= 200
+faults: $(STAMP)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python tests/faults/kills.py --times $(KILLS) --seed $(SEED)
+
+## fuzz: odd input through every door (SECONDS_A_DOOR=600)
+SECONDS_A_DOOR ?= 600
+fuzz: $(STAMP)
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python tests/faults/fuzz.py \
+		--seconds $(SECONDS_A_DOOR) --seed $(SEED)
+
 $(ENGINES_VENV)/.installed: tests/engines/requirements.txt pyproject.toml constraints.txt
 	@test -x $(ENGINES_VENV)/bin/python || $(PYTHON) -m venv $(ENGINES_VENV)
 	@$(ENGINES_VENV)/bin/python -m pip install --quiet --disable-pip-version-check \
@@ -127,4 +152,4 @@ $(ENGINES_VENV)/.installed: tests/engines/requirements.txt pyproject.toml constr
 	@touch $@
 
 clean:
-	rm -rf $(VENV) $(BI_VENV) $(ENGINES_VENV) build dist *.egg-info udfs/*.egg-info .pytest_cache .mypy_cache .ruff_cache
+	rm -rf .nox $(VENV) $(BI_VENV) $(ENGINES_VENV) build dist *.egg-info udfs/*.egg-info .pytest_cache .mypy_cache .ruff_cache

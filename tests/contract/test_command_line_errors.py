@@ -273,6 +273,7 @@ def test_forget(shop: Path, typed: str | None) -> None:
     names = {'"marts"."s"': 1}
     assert json.loads(result.stdout) == {
         "id": SECRET, "deleted": {"warehouse.duckdb": names, "serve.duckdb": names},
+        "models_of_points": [],
     }  # fmt: skip
     for path in (shop, served):
         assert SECRET.encode() not in path.read_bytes()
@@ -299,6 +300,17 @@ def test_forget_goes_on_where_it_ended(shop: Path) -> None:
 # -- ends -----------------------------------------------------------------------------------------
 
 
+def wait_for_writer(database: Path) -> None:
+    """Wait until another process has the file open: its imports are done, its work begins."""
+    for _ in range(1200):
+        try:
+            duckdb.connect(str(database), read_only=True).close()
+        except duckdb.IOException:
+            return
+        time.sleep(0.05)
+    pytest.fail("no other process has opened the file")
+
+
 def test_a_reader_that_has_enough_and_a_signal(shop: Path) -> None:
     """Neither `head` nor Ctrl-C makes a traceback."""
     with duckdb.connect(str(shop)) as con:
@@ -313,7 +325,7 @@ def test_a_reader_that_has_enough_and_a_signal(shop: Path) -> None:
         [sys.executable, "-m", "segql.cli", "fit", "new", "big", "--id", "id", "--k", "2-10"],
         stderr=subprocess.PIPE, text=True,
     )  # fmt: skip
-    time.sleep(3)
+    wait_for_writer(shop)
     running.send_signal(signal.SIGINT)
     _, said = running.communicate(timeout=60)
     assert running.returncode not in (0, None)

@@ -18,6 +18,8 @@ PLAIN = ["recency", "frequency", "monetary"]
 @pytest.fixture
 def shop(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
     load_frame(con, "t", shop_frame(300))
+    # DuckDB draws a bar after two seconds where it takes Python for an interactive one.
+    con.execute("set enable_progress_bar = false")
     segql.register(con)
     return con
 

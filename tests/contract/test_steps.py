@@ -252,7 +252,8 @@ def test_yeo_johnson(con: duckdb.DuckDBPyConnection) -> None:
             continue
         power = feature.transform.state()["power"]
         theirs = PowerTransformer(method="yeo-johnson", standardize=False).fit(filled)
-        assert power == pytest.approx(theirs.lambdas_[0], abs=1e-7), feature.name
+        # How near theirs is to the optimum depends on scipy: 1.18 stops at 3e-7.
+        assert power == pytest.approx(theirs.lambdas_[0], abs=1e-6), feature.name
         around = (power - 0.01, power + 0.01)
         root = brentq(likelihood_slope, *around, args=(filled[:, 0],), xtol=1e-14)
         assert power == pytest.approx(root, abs=1e-8), feature.name

@@ -278,7 +278,7 @@ def test_sample_follows_the_weights() -> None:
     assert len(np.unique(sample)) == 500
     assert sample.mean() == pytest.approx(np.average(points.x[:, 0], weights=points.w), abs=0.01)
     small = Problem(points.x[:300], np.ones(300))
-    assert spread_sample(small, 500, 42) is small.x
+    assert np.array_equal(spread_sample(small, 500, 42), small.x)
 
 
 def test_jaccards_compare_with_noise_and_the_best_match() -> None:

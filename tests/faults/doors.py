@@ -24,7 +24,7 @@ from test_odd_inputs import NAMES  # noqa: E402
 from typer.testing import CliRunner  # noqa: E402
 
 import segql  # noqa: E402
-from segql import sql  # noqa: E402
+from segql import sql_text as sql  # noqa: E402
 from segql.cli import app  # noqa: E402
 from segql.functions.session import FUNCTIONS  # noqa: E402
 from segql.functions.shared_macros import TABLE_MACROS  # noqa: E402

@@ -22,7 +22,11 @@ from collections import Counter
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))
-from doors import DOORS, Refused
+from doors import DOORS as DOORS_OF_VALUES
+from doors import Refused
+from doors_of_text import DOORS as DOORS_OF_TEXT
+
+DOORS = DOORS_OF_VALUES | DOORS_OF_TEXT
 
 #: Seconds that an input may take.
 LONGEST = 60

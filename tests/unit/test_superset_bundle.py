@@ -43,8 +43,13 @@ def contracts() -> dict[str, dict[str, str]]:
         for path in sorted(MARTS.glob("*.yml"))
         for model in yaml.safe_load(path.read_text(encoding="utf-8")).get("models", [])
     ]
+    # What is `string` in a contract is DuckDB's varchar.
+    said = {"string": "varchar"}
     return {
-        model["name"]: {column["name"]: column["data_type"] for column in model["columns"]}
+        model["name"]: {
+            column["name"]: said.get(column["data_type"], column["data_type"])
+            for column in model["columns"]
+        }
         for model in models
         if model.get("columns")
     }

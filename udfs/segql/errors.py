@@ -26,6 +26,10 @@ class UnknownModelError(SegqlError, LookupError):
     """A model name or version that the registry does not hold."""
 
 
+class ConflictError(SegqlError):
+    """Another transaction has changed what this one writes, and is not at its end."""
+
+
 class TooFewRowsError(SegqlError):
     """Rows that no option can make segments of: too few of them, or too few that differ."""
 

@@ -238,10 +238,12 @@ def _model(place: str, state: Any) -> None:
     features = state["recipe"]["features"]
     if not features:
         raise check.refusal(f"{place}.recipe.features", [], "at least one feature")
-    names = [feature["name"].lower() for feature in features]
+    # As DuckDB folds names: bytes.lower() leaves what is not ASCII, such as the Kelvin sign.
+    names = [feature["name"].encode("utf-8", "surrogatepass").lower() for feature in features]
     for index, name in enumerate(names):
         if name in names[:index]:
-            raise check.refusal(f"{place}.recipe.features[{index}].name", name, "each name once")
+            given = features[index]["name"]
+            raise check.refusal(f"{place}.recipe.features[{index}].name", given, "each name once")
     size = sum(_width(feature) for feature in features)
     if state["projection"] is not None:
         size = _projection(f"{place}.projection", state["projection"], size)

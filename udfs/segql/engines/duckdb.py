@@ -17,7 +17,7 @@ from sqlglot import exp
 
 from segql import sql_text as sql
 from segql.engines.base import Engine
-from segql.errors import SegqlError, said
+from segql.errors import ConflictError, SegqlError, said
 
 #: Serialises what two fits of one process must not do at once: write the registry.
 REGISTRY_LOCK = threading.RLock()
@@ -93,7 +93,7 @@ class DuckDBEngine(Engine):
 
         Raises
         ------
-        SegqlError
+        ConflictError
             When another transaction has changed the same rows or macros and is not at its end.
         """
         try:
@@ -110,7 +110,7 @@ class DuckDBEngine(Engine):
         except duckdb.TransactionException as error:
             if "conflict" not in str(error).lower():
                 raise
-            raise SegqlError(
+            raise ConflictError(
                 "another transaction is changing the same models or tables; accepted: the same "
                 f"again when that one has ended ({said(error)})"
             ) from error

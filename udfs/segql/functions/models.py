@@ -12,7 +12,7 @@ import duckdb
 import pyarrow as pa
 
 from segql import sql_text as sql
-from segql.errors import SegqlError, unknown
+from segql.errors import ConflictError, SegqlError, unknown
 from segql.functions.arrow import sql_type
 from segql.functions.declared import Declared
 from segql.functions.doors import Answer, Doors, Place
@@ -124,7 +124,7 @@ class ModelFunction:
 
         try:
             return doors.once(place, repr(plain[0]), request, work)
-        except duckdb.TransactionException as error:
+        except (duckdb.TransactionException, ConflictError) as error:
             raise SegqlError(
                 f"{self.name}: another transaction has changed the models and is not committed, "
                 f"maybe the one that calls: {self.name} writes on a connection of its own; "
