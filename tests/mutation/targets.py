@@ -27,7 +27,12 @@ _DENSITY = [
 ]
 _TREES = ["tests/unit/test_tree_kernel.py", "tests/contract/test_hierarchical.py"]
 _RULES = ["tests/unit/test_rule_search.py", "tests/contract/test_rules.py"]
-_STEPS = ["tests/unit/test_recipe.py", "tests/contract/test_steps.py"]
+_STEPS = [
+    "tests/unit/test_step_parts.py",
+    "tests/unit/test_power_search.py",
+    "tests/unit/test_recipe.py",
+    "tests/contract/test_steps.py",
+]
 _METRICS = ["tests/contract/test_kmeans.py", "tests/contract/test_density.py"]
 #: Tests by the module's path under the source, its longest beginning that is here.
 TESTS: dict[str, list[str]] = {
