@@ -100,6 +100,7 @@ def test_lloyd_ends_at_a_fixed_point_and_tells_how() -> None:
     means, _ = problem.means(problem.nearest(centroids)[0], 6)
     np.testing.assert_allclose(centroids, means, atol=1e-12)
     assert history[-1].inertia == inertia
+    assert len(history) < 100
     told = [item.inertia for item in history]
     assert told == sorted(told, reverse=True)
     loose, higher = problem.lloyd(problem.x[:6], 0.05)
@@ -219,6 +220,23 @@ def test_many_points_are_searched_on_a_sample_and_no_worse(quick: bool) -> None:
     fit = fit_kmeans(Points(points), 8, 1, quick=quick)
     theirs = KMeans(8, n_init=3, random_state=0).fit(points)
     assert fit.inertia <= theirs.inertia_ * 1.0005
+
+
+@pytest.mark.parametrize(("quick", "expected"), [(False, [2]), (True, [])])
+def test_what_was_found_on_a_sample_is_breathed_on_once(
+    monkeypatch: pytest.MonkeyPatch, quick: bool, expected: list[int]
+) -> None:
+    breathed: list[int] = []
+    breathe = kmeans._breathe
+
+    def spy(problem: Problem, centroids: Matrix, breath: int, rng: np.random.Generator) -> object:
+        if breath != kmeans.BREATH:
+            breathed.append(breath)
+        return breathe(problem, centroids, breath, rng)
+
+    monkeypatch.setattr(kmeans, "_breathe", spy)
+    fit_kmeans(Points(blobs(2, 10_500, 1, 3, 0.6)), 3, 1, quick=quick)
+    assert breathed == expected
 
 
 def test_a_bootstrap_needs_no_search() -> None:
