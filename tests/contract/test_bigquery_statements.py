@@ -323,3 +323,9 @@ def test_rows_in_any_order_give_the_same_model(con: duckdb.DuckDBPyConnection) -
     con.execute("create table shop.mixed as from shop.customers order by hash(id)")
     segql.sql(con, KMEANS.replace("shop.customers", "shop.mixed"))
     assert rows(con, "SELECT * FROM ML.CENTROIDS(MODEL shop.seg)") == first
+
+
+@pytest.mark.parametrize("nested", ["[" * 5000, "SELECT " + "(" * 5000 + "1"])
+def test_what_is_nested_too_deeply_is_told(nested: str) -> None:
+    with duckdb.connect() as con, pytest.raises(segql.SegqlError, match="cannot be read"):
+        segql.sql(con, nested)

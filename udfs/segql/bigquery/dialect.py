@@ -91,6 +91,8 @@ def parse(text: str) -> list[exp.Expr]:
         found = sqlglot.parse(text, dialect=SegqlBigQuery)
     except (ParseError, TokenError) as error:
         raise SegqlError(_unknown_function(text) or _told(error)) from error
+    except RecursionError as error:
+        raise SegqlError("the statement cannot be read: it is nested too deeply") from error
     return [item for item in found if item is not None and not isinstance(item, exp.Semicolon)]
 
 
