@@ -13,6 +13,8 @@ from __future__ import annotations
 
 import argparse
 import ast
+import hashlib
+import json
 import os
 import random
 import shutil
@@ -61,7 +63,7 @@ def main() -> int:
         session = KEPT / f"seed-{asked.seed}-{asked.count}.sqlite"
         with use_db(str(session), WorkDB.Mode.create) as db:
             keep(db, drawn, again=asked.again)
-            try_all(db, time.monotonic() + 60 * asked.minutes)
+            try_all(db, time.monotonic() + 60 * asked.minutes, known_baselines(Path(folder)))
             return report(db, session.with_suffix(".txt"))
 
 
@@ -126,9 +128,17 @@ def keep(db: WorkDB, drawn: list[MutationSpec], *, again: bool) -> None:
             db.set_result(job, result)
 
 
-def try_all(db: WorkDB, until: float) -> None:
+def known_baselines(tree: Path) -> Path:
+    """Where the seconds of the tests on this very tree are, of a run that was stopped."""
+    digest = hashlib.sha256()
+    for path in sorted(tree.glob("**/*.py")):
+        digest.update(path.read_bytes())
+    return KEPT / f"baselines-{digest.hexdigest()[:16]}.json"
+
+
+def try_all(db: WorkDB, until: float, kept: Path) -> None:
     """Try the mutants that have no result yet."""
-    seconds: dict[str, float] = {}
+    seconds: dict[str, float] = json.loads(kept.read_text()) if kept.exists() else {}
     pending = list(db.pending_work_items)
     for number, item in enumerate(pending, 1):
         if time.monotonic() > until:
@@ -138,6 +148,7 @@ def try_all(db: WorkDB, until: float) -> None:
         command = command_of(mutant.module_path.as_posix())
         if command not in seconds:
             seconds[command] = baseline(command)
+            kept.write_text(json.dumps(seconds))
         before = time.monotonic()
         result = mutate_and_test(item.mutations, command, PATIENCE * seconds[command] + EXTRA)
         db.set_result(item.job_id, result)

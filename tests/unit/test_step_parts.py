@@ -288,6 +288,12 @@ def test_more_categories_than_a_case_should_have_are_refused(
         learned(step.learn(X), levels_of(many | {"z": 1}))
 
 
+def test_an_order_with_too_many_levels_is_refused_by_its_length() -> None:
+    order = [f"l{number}" for number in range(501)]
+    with pytest.raises(SegqlError, match="has 501 levels; encode ordinal takes at most 500"):
+        learned(EncodeOrdinal("c", order).learn(X), levels_of({"l3": 1}))
+
+
 @pytest.mark.parametrize("step", [EncodeFrequency("c"), EncodeOneHot("c"), EncodeOrdinal("c")])
 def test_a_text_is_no_category(step: Any) -> None:
     learned(step.learn(X), levels_of({"t" * 1000: 1}))
