@@ -12,10 +12,7 @@ from pathlib import Path
 import duckdb
 import pytest
 from published_shop import make_warehouse
-
-ROOT = Path(__file__).resolve().parents[1]
-#: Files that DuckDB 1.4 and later open.
-OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
+from support import ROOT
 
 
 def pytest_configure(config: pytest.Config) -> None:

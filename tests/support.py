@@ -19,7 +19,10 @@ from segql.features import SOURCE
 from segql.model import Model
 
 Matrix = NDArray[np.float64]
-BENCH = Path(__file__).resolve().parents[1] / "bench"
+ROOT = Path(__file__).resolve().parents[1]
+BENCH = ROOT / "bench"
+#: Files that DuckDB 1.4 and later open.
+OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
 PREDICTIONS = ("segment_id", "segment_key", "distance", "next_segment_id", "confidence")
 #: A number beyond this is missing, as NULL, NaN and infinity are.
 LARGEST = 1e100

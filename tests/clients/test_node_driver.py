@@ -10,9 +10,8 @@ from typing import Any
 
 import duckdb
 import pytest
-from conftest import OPEN_STORAGE, ROOT
 from macro_calls import calls, digest
-from support import load_frame, shop_frame
+from support import OPEN_STORAGE, ROOT, load_frame, shop_frame
 
 import segql
 from segql.functions.shared_macros import LONG_TABLES

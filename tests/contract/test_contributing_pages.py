@@ -6,8 +6,8 @@ import shutil
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from pages import Page, Reader
+from support import ROOT
 
 #: What the pages change or run.
 COPIED = ("udfs/segql", "tests/conftest.py", "tests/support.py", "tests/published_shop.py",

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import runpy
 
-from conftest import ROOT
+from support import ROOT
 
 from segql.exporting.dialects import DIALECTS
 

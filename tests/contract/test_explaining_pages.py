@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
 from pages import Page, Reader
+from support import ROOT
 
 from segql import (
     aggregates,

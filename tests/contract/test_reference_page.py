@@ -6,7 +6,7 @@ import runpy
 from typing import Any
 
 import pytest
-from conftest import ROOT
+from support import ROOT
 
 import segql
 from segql.functions.models import FIT_OPTIONS, MODEL_FUNCTIONS

@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from conftest import ROOT
+from support import ROOT
 
 pytestmark = pytest.mark.skipif(
     not all(importlib.util.find_spec(name) for name in ("mkdocs", "material")),
