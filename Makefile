@@ -25,7 +25,7 @@ shop: $(STAMP)
 
 ## test: lint, then the whole test suite
 test: $(STAMP) lint
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile
+	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 ## matrix: the tests on every Python from 3.11 that is here, DuckDB 1.5 and 2.0, and at both ends of the
 ## ranges of dependencies (SESSIONS="lowest highest-3.13": these only; nox --list)

@@ -10,7 +10,8 @@
     segmentation, buyers, all_buyers, hit_rate (the share with at least one hit), precision_rate
     (hits per recommendation), popular_hit_rate and popular_precision_rate. A segment column that is
     the same for all gives global popularity. The other options are those of
-    segql.order_line_options.
+    segql.order_line_options. stages, a list, are those of segql.stage that the caller has begun,
+    where order_lines names one.
 
     {{ segql.recommendation_hits(
         ref('invoices'), ref('past_segments'), '2025-09-30', '2025-12-31') }}
@@ -26,7 +27,8 @@
     buyers=2000,
     owned=false,
     min_support=5,
-    shrinkage=50
+    shrinkage=50,
+    stages=none
 ) -%}
     {%- set macro = 'recommendation_hits' -%}
     {%- set options = segql.macro_options(macro, segql.order_line_options(), kwargs) -%}
@@ -38,7 +40,7 @@
     {%- do segql.check_columns(macro, segments, segmentations) -%}
     {%- set wanted = {
         'per_customer': per_customer, 'owned': owned, 'min_support': min_support,
-        'shrinkage': shrinkage,
+        'shrinkage': shrinkage, 'stages': stages or [],
     } -%}
     {{ return(adapter.dispatch('recommendation_hits', 'segql')(
         order_lines, segments, as_of, until, segmentations, id, buyers, wanted, options)) }}
@@ -50,27 +52,28 @@
 {%- set owned = wanted.owned -%}
 {%- set per_customer = wanted.per_customer -%}
 {%- set first = segmentations.values() | first -%}
+{%- set stages = wanted.stages | list -%}
 with
 
-owned as (
+{% call segql.stage(stages, 'owned') %}
+{{ segql.segment_purchases(order_lines, segments, as_of, first, id, options) }}
+{% endcall %},
 
-    {{ segql.segment_purchases(order_lines, segments, as_of, first, id, options) | indent(4) }}
+{% call segql.stage(stages, 'known_products') %}
+select
+    product_id,
+    count(*) as buyers
+from owned
+group by product_id
+{% endcall %},
 
-),
+-- What was bought in the period, of products that could be recommended.
+{% call segql.stage(stages, 'bought') %}
+with
 
 later as (
 
     {{ segql.segment_purchases(order_lines, segments, until, first, id, options) | indent(4) }}
-
-),
-
-known_products as (
-
-    select
-        product_id,
-        count(*) as buyers
-    from owned
-    group by product_id
 
 ),
 
@@ -80,54 +83,48 @@ past_date as (
         as_of, order_lines, segql.quote_identifier(options.timestamp), options.load_date
     ) | indent(4) }}
 
-),
+)
 
--- What was bought in the period, of products that could be recommended.
-bought as (
+select
+    later.customer_id,
+    later.product_id
+from later
+inner join known_products
+    on later.product_id = known_products.product_id
+inner join past_date
+    on later.last_ordered_on > past_date.as_of_date
+{%- if not owned %}
+left join owned
+    on
+        later.customer_id = owned.customer_id
+        and later.product_id = owned.product_id
+where owned.customer_id is null
+{%- endif %}
+{% endcall %},
 
-    select
-        later.customer_id,
-        later.product_id
-    from later
-    inner join known_products
-        on later.product_id = known_products.product_id
-    inner join past_date
-        on later.last_ordered_on > past_date.as_of_date
-    {%- if not owned %}
-    left join owned
-        on
-            later.customer_id = owned.customer_id
-            and later.product_id = owned.product_id
-    where owned.customer_id is null
-    {%- endif %}
+{% call segql.stage(stages, 'all_buyers') %}
+select
+    customer_id,
+    row_number() over (
+        order by
+            {{ segql.hash_number('cast(customer_id as string)') }},
+            customer_id
+    ) as place
+from bought
+group by customer_id
+{% endcall %},
 
-),
-
-all_buyers as (
-
-    select
-        customer_id,
-        row_number() over (
-            order by
-                {{ segql.hash_number('cast(customer_id as string)') }},
-                customer_id
-        ) as place
-    from bought
-    group by customer_id
-
-),
+{% call segql.stage(stages, 'recipients') %}
+select customer_id as {{ segql.quote_identifier(id) }}
+from all_buyers
+where place <= {{ buyers }}
+{% endcall %},
 
 evaluated as (
 
     select customer_id
     from all_buyers
     where place <= {{ buyers }}
-
-),
-
-recipients as (
-
-    select customer_id as {{ segql.quote_identifier(id) }} from evaluated
 
 ),
 
@@ -152,15 +149,13 @@ members_{{ n }} as (
 
 ),
 
-recommended_{{ n }} as (
-
-    {{ segql.recommendations(
-        order_lines, segments, as_of, segment=segment, id=id, recipients='recipients',
-        per_customer=per_customer, owned=owned, min_support=wanted.min_support,
-        shrinkage=wanted.shrinkage, **options
-    ) | indent(4) }}
-
-),
+{% call segql.stage(stages, 'recommended_' ~ n) %}
+{{ segql.recommendations(
+    order_lines, segments, as_of, segment=segment, id=id, recipients='recipients',
+    per_customer=per_customer, owned=owned, min_support=wanted.min_support,
+    shrinkage=wanted.shrinkage, stages=stages, **options
+) }}
+{% endcall %},
 
 popularity_{{ n }} as (
 

@@ -12,7 +12,8 @@
     customers; of what was bought before it is the probability of the next order holding it. Nobody
     gets a product they own unless owned=true. `recipients`, a relation of ids, limits who is
     recommended anything, not whose purchases count. The other options are those of
-    segql.product_options and segql.order_line_options.
+    segql.product_options and segql.order_line_options. stages, a list, are those of segql.stage that
+    the caller has begun, where a relation names one.
 
     {{ segql.recommendations(ref('invoices'), ref('rfm_segments'), segment='rfm_segment') }}
 -#}
@@ -28,7 +29,8 @@
     shrinkage=50,
     max_basket=50,
     max_products=5000,
-    recipients=none
+    recipients=none,
+    stages=none
 ) -%}
     {%- set macro = 'recommendations' -%}
     {%- set options = segql.macro_options(macro, segql.product_options(), kwargs) -%}
@@ -45,52 +47,49 @@
     {%- do options.update({
         'per_customer': per_customer, 'owned': owned, 'min_support': min_support,
         'shrinkage': shrinkage, 'max_basket': max_basket, 'max_products': max_products,
-        'recipients': recipients,
+        'recipients': recipients, 'stages': stages or [],
     }) -%}
     {{ return(adapter.dispatch('recommendations', 'segql')(
         order_lines, segments, as_of, segment, id, options)) }}
 {%- endmacro %}
 
 {% macro default__recommendations(order_lines, segments, as_of, segment, id, options) -%}
+{#- A list of its own: its stages mean nothing to the caller. -#}
+{%- set stages = options.stages | list -%}
 with
 
-purchases as (
+{% call segql.stage(stages, 'purchases') %}
+{{ segql.segment_purchases(
+    order_lines, segments, as_of, segment, id, options, with_orders=options.owned
+) }}
+{% endcall %},
 
-    {{ segql.segment_purchases(
-        order_lines, segments, as_of, segment, id, options, with_orders=options.owned
-    ) | indent(4) }}
+{% call segql.stage(stages, 'members') %}
+{{ segql.segment_members(segments, segment, id) }}
+{% endcall %},
 
-),
+{% call segql.stage(stages, 'names') %}
+{{ segql.product_names('purchases', options) }}
+{% endcall %},
 
-members as (
+{{ segql.numbered_purchases(stages, with_orders=options.owned) }},
 
-    {{ segql.segment_members(segments, segment, id) | indent(4) }}
+{{ segql.co_purchases(stages, options.min_support, options.max_basket, options.max_products) }},
 
-),
-
-names as (
-
-    {{ segql.product_names('purchases', options) | indent(4) }}
-
-),
-
-{{ segql.numbered_purchases(with_orders=options.owned) }},
-
-{{ segql.co_purchases(options.min_support, options.max_basket, options.max_products) }},
-
-{{ segql.product_popularity(options.shrinkage, options.min_support) }},
+{{ segql.product_popularity(stages, options.shrinkage, options.min_support) }},
 
 {% if options.recipients is not none -%}
-receivers as (
-
-    select customers.*
-    from customers
-    inner join {{ options.recipients }} as chosen_customers
-        on customers.customer_id = chosen_customers.{{ segql.quote_identifier(id) }}
-
-),
+{% call segql.stage(stages, 'receivers') %}
+select customers.*
+from customers
+inner join {{ options.recipients }} as chosen_customers
+    on customers.customer_id = chosen_customers.{{ segql.quote_identifier(id) }}
+{% endcall %},
 
 {% endif -%}
+{% call segql.stage(stages, 'together') %}
+with
+
 scored as (
 
     select
@@ -138,21 +137,18 @@ bought_together as (
             and scored.product_number = owned.product_number
     where owned.customer_number is null
 
-),
+)
 
-together as (
-
-    select
-        customer_number,
-        segment_number,
-        product_number,
-        lead,
-        tier,
-        score
-    from bought_together
-    where place <= {{ options.per_customer }}
-
-),
+select
+    customer_number,
+    segment_number,
+    product_number,
+    lead,
+    tier,
+    score
+from bought_together
+where place <= {{ options.per_customer }}
+{% endcall %},
 
 -- The most popular products of the segment, as many more as the customer owns: some are left.
 spots as (

@@ -21,14 +21,21 @@ MARTS = "select table_name from information_schema.tables where table_schema = '
 
 
 def main(database: str, *tables: str) -> None:
-    """Compare, and print the marts that Spark lacks and the differences of the others."""
+    """Compare, and print the marts that Spark lacks, tables left over, and the differences of the others."""
     spark = session()
     with duckdb.connect(database, read_only=True) as con:
         marts = sorted(name for (name,) in con.execute(MARTS).fetchall())
         there = {row.tableName for row in spark.sql("show tables in marts").collect()}
         compared = [*tables, *(f"marts.{mart}" for mart in marts if mart in there)]
         found = {table: differences(con, spark, table)[:5] for table in compared}
-    print(json.dumps({"missing": [mart for mart in marts if mart not in there], "found": found}))
+        # What the models of deep queries write on their way.
+        stages = [
+            row.tableName
+            for schema in ("marts", "segmentation")
+            for row in spark.sql(f"show tables in {schema} like 'segql_stage_*'").collect()
+        ]
+    missing = [mart for mart in marts if mart not in there]
+    print(json.dumps({"missing": missing, "stages": stages, "found": found}))
 
 
 if __name__ == "__main__":

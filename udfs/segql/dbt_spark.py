@@ -126,7 +126,8 @@ def _compiled(arguments: Sequence[str]) -> list[Segmentation]:
     results = list(_done(runner.invoke([*SILENT, "compile", *SELECTION, *arguments])))
     if not results:
         raise SegqlError("the project has no model of materialized='segmentation'")
-    return [_segmentation(item.node) for item in results]
+    # dbt's threads end in any order.
+    return sorted((_segmentation(item.node) for item in results), key=lambda item: item.name)
 
 
 def _segmentation(node: Any) -> Segmentation:

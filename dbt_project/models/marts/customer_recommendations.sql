@@ -1,3 +1,5 @@
+{{ config(post_hook='{{ segql.drop_stages() }}') }}
+
 with
 
 recommendations as (

@@ -1,12 +1,13 @@
+{{ config(post_hook='{{ segql.drop_stages() }}') }}
+
+{%- set stages = [] -%}
 with
 
 -- What counts is decided there, by the vars of the shop.
-used_lines as (
-
-    select * from {{ ref('order_line_reasons') }}
-    where reason = 'used'
-
-),
+{% call segql.stage(stages, 'used_lines') %}
+select * from {{ ref('order_line_reasons') }}
+where reason = 'used'
+{% endcall %},
 
 hits as (
 
@@ -24,6 +25,7 @@ hits as (
         buyers=var('backtest_buyers'),
         owned=var('recommend_owned'),
         shrinkage=var('product_shrinkage'),
+        stages=stages,
         timestamp='ordered_on',
         non_product_pattern=var('non_product_pattern')
     ) | indent(4) }}
