@@ -21,7 +21,7 @@ MARTS = "select table_name from information_schema.tables where table_schema = '
 
 
 def main(database: str, *tables: str) -> None:
-    """Compare, and print the marts that Spark lacks, tables left over, and the differences of the others."""
+    """Print the marts that Spark lacks, tables left over, and what differs in the others."""
     spark = session()
     with duckdb.connect(database, read_only=True) as con:
         marts = sorted(name for (name,) in con.execute(MARTS).fetchall())
