@@ -10,7 +10,7 @@ DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
 
-.PHONY: demo shop report test lint format docs site bench bi engines spark faults fuzz matrix mutants clean
+.PHONY: demo shop report test lint format docs site bench bi engines spark faults fuzz coverage matrix mutants clean
 
 ## demo: build the demo shop (or DATASET=… DATA=…) and print its segments
 demo: $(STAMP)
@@ -26,6 +26,15 @@ shop: $(STAMP)
 ## test: lint, then the whole test suite
 test: $(STAMP) lint
 	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+
+## coverage: the share of the package's lines that the tests run, 90 % at least (COVERED: which tests)
+COVERED ?= tests
+coverage: $(STAMP)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
+		--constraint constraints.txt --editable '.[coverage]'
+	PATH="$(abspath $(BIN)):$$PATH" COVERAGE_FILE="$(abspath .build)/coverage/data" \
+		$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
+		--cov --cov-report=term --cov-fail-under=90 $(COVERED)
 
 ## matrix: the tests on every Python from 3.11 that is here, DuckDB 1.5 and 2.0, and at both ends of the
 ## ranges of dependencies (SESSIONS="lowest highest-3.13": these only; nox --list)
