@@ -119,6 +119,27 @@ def test_of_five_conditions_four_are_taken() -> None:
     assert rule.precision == pytest.approx(max(precisions), rel=1e-6)
 
 
+@pytest.mark.parametrize(("before", "found"), [(11, True), (12, False)])
+def test_twelve_conditions_are_carried_on(before: int, found: bool) -> None:
+    """Two conditions tell the cluster, but others are more precise than either by itself.
+
+    Those are of the same columns and sides, so that none stands together with both: from one that
+    was not carried on, nothing leads to the two.
+    """
+    own, size = share(200), 1000
+    others = np.arange(size) - 200
+    # Each lets through some of the others; the last two let through no row in common.
+    lets = [np.isin(others % 40, range(8 + place)) for place in range(before)]
+    pair = [others % 2 == 0, others % 2 == 1]
+    holds = np.array([own | (mask & ~own) for mask in [*lets, *pair]])
+    conditions = [Condition(place % 2, ">", float(place)) for place in range(before)]
+    conditions += [Condition(0, ">", 98.0), Condition(1, ">", 99.0)]
+    [rule] = find_rules(holds, conditions, np.where(own, 0, 1), np.ones(size), 1)
+    assert rule is not None
+    assert (rule == Rule(tuple(conditions[-2:]), 1.0, 1.0)) == found
+    assert (rule.precision == 1.0) == found
+
+
 @pytest.mark.parametrize(
     ("operators", "allowed"),
     [((">", ">"), False), (("<=", "<="), False), (("<=", ">"), True), (("<>", "<>"), True)],
