@@ -37,6 +37,19 @@ def test_both_first_seeds_are_drawn_by_weight() -> None:
         assert shares == pytest.approx([0.1, 0.2, 0.7], abs=0.1)
 
 
+def test_first_seeds_have_random_numbers_of_their_own() -> None:
+    """Those of the later seeds do not decide the first ones too."""
+    problem = drawn_by_weight([1.0, 2.0, 7.0])
+    for seed in range(20):
+        seeds = kmeans_starts._two_seedings(problem, 2, np.random.default_rng(seed))
+        rng = np.random.default_rng(seed)
+        # A stride of one point has one place to start from.
+        assert rng.integers(1) == 0
+        numbers = rng.random((2, 2, 2))[0, :, 0]
+        expected = np.where(numbers < 0.1, 0.0, np.where(numbers < 0.3, 1.0, 3.0))
+        assert seeds[:, 0, 0].tolist() == expected.tolist()
+
+
 def test_another_start_must_take_one_cluster_each(monkeypatch: pytest.MonkeyPatch) -> None:
     """Seeds at 0 and 4 are both nearest to the first cluster, though 4 is nearest to the second."""
     points = np.array([[-0.1], [0.1], [9.9], [10.1]])

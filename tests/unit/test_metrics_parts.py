@@ -8,6 +8,7 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+from sklearn.metrics import silhouette_samples
 from sqlglot import exp
 from support import Matrix, store_numbers
 
@@ -88,3 +89,20 @@ def test_the_nearest_other_segment_in_either_form(con: duckdb.DuckDBPyConnection
     ).fetchall()
     np.fill_diagonal(scores, np.inf)
     assert [value for (value,) in found] == scores.min(axis=1).tolist()
+
+
+def test_silhouettes_of_very_small_segments_are_scikit_learns(
+    con: duckdb.DuckDBPyConnection,
+) -> None:
+    """One row, two, three and four: a row is not its own neighbour."""
+    labels = np.repeat(np.arange(4), [1, 2, 3, 4])
+    rows = np.random.default_rng(0).normal(0, 1, (10, 2)) + 20.0 * labels[:, None]
+    engine, source, space = stored(con, rows[:, 0].tolist(), rows[:, 1].tolist())
+    centroids = np.array([rows[labels == label].mean(axis=0) for label in range(4)])
+    figures = exact_figures(
+        engine, source, NearestCentroid(space, centroids), np.abs(rows).max(axis=0), 10
+    )
+    each = silhouette_samples(rows, labels, metric="sqeuclidean")
+    expected = [each[labels == label].mean() for label in range(4)]
+    np.testing.assert_allclose(figures.silhouettes, expected, rtol=0, atol=1e-12)
+    assert figures.metrics["silhouette"] == pytest.approx(each.mean(), abs=1e-12)

@@ -140,6 +140,21 @@ def test_twelve_conditions_are_carried_on(before: int, found: bool) -> None:
     assert (rule.precision == 1.0) == found
 
 
+def test_what_is_both_precise_and_covers_much_is_carried_on() -> None:
+    """Eight conditions are more precise than the two that tell the cluster, eight cover more.
+
+    None of them stands together with both of the two, as above.
+    """
+    own, size = share(200), 1000
+    precise = [share(144) | (~own & share(216 + place)) for place in range(8)]
+    wide = [share(800 + place) for place in range(8)]
+    pair = [share(170) | (~own & share(242)), share(170) | (~share(300) & share(342))]
+    holds = np.array([*precise, *wide, *pair])
+    conditions = [Condition(place % 2, ">", float(place)) for place in range(18)]
+    [rule] = find_rules(holds, conditions, np.where(own, 0, 1), np.ones(size), 1)
+    assert rule == Rule(tuple(conditions[-2:]), pytest.approx(0.85), 1.0)
+
+
 @pytest.mark.parametrize(
     ("operators", "allowed"),
     [((">", ">"), False), (("<=", "<="), False), (("<=", ">"), True), (("<>", "<>"), True)],
