@@ -106,3 +106,14 @@ def test_silhouettes_of_very_small_segments_are_scikit_learns(
     expected = [each[labels == label].mean() for label in range(4)]
     np.testing.assert_allclose(figures.silhouettes, expected, rtol=0, atol=1e-12)
     assert figures.metrics["silhouette"] == pytest.approx(each.mean(), abs=1e-12)
+
+
+@pytest.mark.filterwarnings("error")
+def test_figures_of_nobody_are_zero(con: duckdb.DuckDBPyConnection) -> None:
+    engine, source, space = stored(con, [None, None])
+    assignment = NearestCentroid(space, np.array([[1.0], [2.0]]))
+    figures = exact_figures(engine, source, assignment, np.array([1.0]), 2)
+    assert figures.unscorable == 2
+    assert figures.metrics.pop("calinski_harabasz") == 1.0
+    assert set(figures.metrics.values()) == {0.0}
+    assert figures.silhouettes.tolist() == [0.0, 0.0]
