@@ -125,6 +125,21 @@ def test_neighbouring_cells_are_joined_where_their_middles_are_near(
     assert dbscan._cell_components(grid, cells, cell, points, 1.0).tolist() == expected
 
 
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_every_neighbouring_cell_is_looked_at(width: int) -> None:
+    """One point in the middle of each cell of a block: any two cells that touch are joined."""
+    middles = np.stack(np.meshgrid(*[np.arange(3.0)] * width), axis=-1).reshape(-1, width) + 0.5
+    inside = len(middles) // 2
+    eps = 1.001 * np.sqrt(width)
+    for other in range(len(middles)):
+        pair = middles[[inside, other]]
+        grid = Grid(padded(middles), 1.0, 1)
+        cells, cell = np.unique(grid.keys(padded(pair)), return_inverse=True)
+        order = np.argsort(cell)
+        found = dbscan._cell_components(grid, cells, cell[order], pair[order], eps)
+        assert set(found.tolist()) == {0}
+
+
 def test_tiny_components_are_joined_by_their_neighbours() -> None:
     """Two chains of single points, each without a gap above eps, and one point by itself."""
     points = np.concatenate([np.arange(40.0), 50 + np.arange(20.0), [90.0]])[:, None]

@@ -98,6 +98,15 @@ def test_a_rule_must_cover_its_share() -> None:
     assert rule == Rule((one[0],), pytest.approx(0.71), pytest.approx(1.0))
 
 
+def test_of_equally_precise_rules_the_one_that_covers_more_is_taken() -> None:
+    """150 of 200 and 180 of 240 are the same precision."""
+    own = share(200)
+    holds = np.array([share(count) | (~own & share(200 + count // 3)) for count in (150, 180)])
+    conditions = [Condition(0, ">", 0.0), Condition(0, ">", 1.0)]
+    [rule] = find_rules(holds, conditions, np.where(own, 0, 1), np.ones(1000), 1)
+    assert rule == Rule((conditions[1],), pytest.approx(0.9), 0.75)
+
+
 def test_nobody_has_no_rule() -> None:
     assert find_rules(
         share(5)[None], [Condition(0, ">", 1.0)], np.ones(1000), np.ones(1000), 1
