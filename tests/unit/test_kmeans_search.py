@@ -75,6 +75,13 @@ def test_seeds_of_few_places_are_different_points(k: int) -> None:
     assert set(seeds) == {0.0, 1.0}
 
 
+def test_two_points_are_two_seeds() -> None:
+    problem = Problem(np.array([[0.0], [5.0]]), np.array([9.0, 1.0]))
+    for seed in range(20):
+        seeds = kmeans.plus_plus(problem, 2, np.random.default_rng(seed))
+        assert sorted(seeds.ravel().tolist()) == [0.0, 5.0]
+
+
 def test_equal_rows_are_found_in_any_columns() -> None:
     prepared = Points(np.array([[1.0, 7.0], [1.0, 7.0], [2.0, 9.0]]))
     assert prepared.weights.tolist() == [2, 1]
