@@ -68,11 +68,19 @@ def test_another_start_must_take_one_cluster_each(monkeypatch: pytest.MonkeyPatc
 
 @pytest.mark.parametrize("k", [3, 4, 5])
 def test_seeds_of_few_places_are_different_points(k: int) -> None:
-    """After two seeds nothing is far from one: the others are points, none drawn twice."""
+    """After two seeds nothing is far from one: the others are any points."""
     problem = Problem(np.repeat([[0.0], [1.0]], [3, 4], axis=0), np.ones(7))
     seeds = kmeans.plus_plus(problem, k, np.random.default_rng(1)).ravel().tolist()
     assert len(seeds) == k
     assert set(seeds) == {0.0, 1.0}
+
+
+def test_seeds_that_no_distance_tells_apart_are_drawn_once() -> None:
+    """Points so near each other that their squared distances are 0."""
+    problem = Problem(np.arange(6.0)[:, None] * 1e-200, np.ones(6))
+    for seed in range(20):
+        seeds = kmeans.plus_plus(problem, 5, np.random.default_rng(seed)).ravel().tolist()
+        assert len(set(seeds[1:])) == 4
 
 
 def test_two_points_are_two_seeds() -> None:
