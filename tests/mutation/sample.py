@@ -52,7 +52,9 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=42)
     parser.add_argument("--count", type=int, default=300)
     parser.add_argument("--minutes", type=float, default=float("inf"), help="stop after so many")
-    parser.add_argument("--again", action="store_true", help="try the survivors again")
+    parser.add_argument(
+        "--again", action="store_true", help="try again what survived and is not named equivalent"
+    )
     asked = parser.parse_args()
     KEPT.mkdir(parents=True, exist_ok=True)
     with tempfile.TemporaryDirectory(prefix="segql-mutants-") as folder:
@@ -120,7 +122,12 @@ def keep(db: WorkDB, drawn: list[MutationSpec], *, again: bool) -> None:
         db.clear()
         db.add_work_items(WorkItem.single(uuid.uuid4().hex, item) for item in drawn)
     elif again:
-        lost = {job for job, result in db.results if not result.is_killed}
+        named = equivalents()
+        lost = {
+            job
+            for job, result in db.results
+            if not result.is_killed and changed_lines(result) not in named
+        }
         gone = [(job, result) for job, result in db.results if job not in lost]
         db.clear()
         db.add_work_items(WorkItem.single(job, item) for job, item in known.items())

@@ -11,6 +11,7 @@ MUTATED = ("steps/*.py", "clusterers/*.py", "metrics.py")
 # Quickest first: the first test that fails ends a mutant.
 _KMEANS = [
     "tests/unit/test_kmeans_parts.py",
+    "tests/unit/test_kmeans_search.py",
     "tests/unit/test_kernel.py",
     "tests/unit/test_selection.py",
     "tests/contract/test_kmeans.py",
@@ -33,7 +34,11 @@ _STEPS = [
     "tests/unit/test_recipe.py",
     "tests/contract/test_steps.py",
 ]
-_METRICS = ["tests/contract/test_kmeans.py", "tests/contract/test_density.py"]
+_METRICS = [
+    "tests/unit/test_metrics_parts.py",
+    "tests/contract/test_kmeans.py",
+    "tests/contract/test_density.py",
+]
 #: Tests by the module's path under the source, its longest beginning that is here.
 TESTS: dict[str, list[str]] = {
     "steps/": _STEPS,

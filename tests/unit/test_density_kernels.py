@@ -18,6 +18,7 @@ from segql.clusterers.dbscan import fit_dbscan
 from segql.clusterers.hdbscan import Hierarchy, fit_hdbscan
 from segql.clusterers.k_distance import chosen, default_min_samples, k_distance_curve
 from segql.clusterers.near_components import join_components
+from segql.grid import Grid, padded
 
 Labels = NDArray[np.intp]
 
@@ -111,6 +112,44 @@ def test_components_are_those_of_all_pairs(
     # Parts of the true components: by a smaller eps, or every point by itself.
     for parts in (alone, all_pairs(values, eps * 0.7), wanted.astype(np.intp)):
         assert_same_groups(join_components(values, parts, eps), wanted)
+
+
+@pytest.mark.parametrize(("gap", "expected"), [(1.0, [0] * 5), (1.001, [0, 0, 1, 1, 1])])
+def test_neighbouring_cells_are_joined_where_their_middles_are_near(
+    gap: float, expected: list[int]
+) -> None:
+    """Three cells in a row: of each, the point nearest to its middle is compared."""
+    points = np.array([[0.0], [0.5], [0.5 + gap], [2.5], [2.9]])
+    grid = Grid(padded(points), 1.0, 1)
+    cells, cell = np.unique(grid.keys(padded(points)), return_inverse=True)
+    assert dbscan._cell_components(grid, cells, cell, points, 1.0).tolist() == expected
+
+
+@pytest.mark.parametrize("width", [1, 2, 3])
+def test_every_neighbouring_cell_is_looked_at(width: int) -> None:
+    """One point in the middle of each cell of a block: any two cells that touch are joined."""
+    middles = np.stack(np.meshgrid(*[np.arange(3.0)] * width), axis=-1).reshape(-1, width) + 0.5
+    inside = len(middles) // 2
+    eps = 1.001 * np.sqrt(width)
+    for other in range(len(middles)):
+        pair = middles[[inside, other]]
+        grid = Grid(padded(middles), 1.0, 1)
+        cells, cell = np.unique(grid.keys(padded(pair)), return_inverse=True)
+        order = np.argsort(cell)
+        found = dbscan._cell_components(grid, cells, cell[order], pair[order], eps)
+        assert set(found.tolist()) == {0}
+
+
+def test_tiny_components_are_joined_by_their_neighbours() -> None:
+    """Two chains of single points, each without a gap above eps, and one point by itself."""
+    points = np.concatenate([np.arange(40.0), 50 + np.arange(20.0), [90.0]])[:, None]
+    found = near_components._join_tiny(points, np.arange(61), 1.0)
+    assert found.tolist() == [0] * 40 + [1] * 20 + [2]
+
+
+def test_few_points_are_searched_by_one_thread() -> None:
+    assert near_components.search_threads(5_000) == 1
+    assert near_components.search_threads(5_001) == -1
 
 
 @pytest.mark.parametrize("seed", [1, 2])
@@ -216,3 +255,11 @@ def test_the_draw_has_its_size_and_takes_any_point() -> None:
     # A fair draw: the mean of 300 of 2000 is within four standard errors.
     error = values.std(axis=0) / np.sqrt(300)
     assert (np.abs(values[drawn].mean(axis=0) - values.mean(axis=0)) < 4 * error).all()
+
+
+def test_bits_are_spread_as_by_splitmix() -> None:
+    """The first numbers of SplitMix64 from the seed 0, as they are published."""
+    steps = np.arange(1, 4, dtype=np.uint64) * np.uint64(0x9E3779B97F4A7C15)
+    assert [hex(value) for value in k_distance._mixed(steps)] == [
+        "0xe220a8397b1dcdaf", "0x6e789e6aa1b965f4", "0x6c45d188009454f",
+    ]  # fmt: skip

@@ -192,6 +192,13 @@ def test_utility_is_what_is_lost_without_a_centroid() -> None:
     assert kmeans._exhale(heavy, heavy.x, 1).ravel().tolist() == [0.0, 1.0]
 
 
+def test_neighbours_do_not_go_at_once() -> None:
+    """Next to the first that goes, the second least is kept, and the third goes in its place."""
+    centroids = np.array([[0.0], [0.2], [10.0], [20.0], [30.0]])
+    problem = Problem(centroids, np.array([1.0, 2.0, 1.0, 5.0, 5.0]))
+    assert kmeans._exhale(problem, centroids, 2).ravel().tolist() == [0.2, 20.0, 30.0]
+
+
 def test_breathing_adds_centroids_beside_the_largest_errors() -> None:
     points = np.concatenate([np.linspace(-20, 20, 40), np.linspace(99, 101, 40)])[:, None]
     problem = Problem(points, np.ones(80))

@@ -169,3 +169,14 @@ def test_a_segment_that_loses_half_of_its_sample_is_not_trusted(
     assert (taken > 1) == is_trusted
     assert np.isfinite(foretold) == is_trusted
     assert np.array_equal(moved, sums.means) != is_trusted
+
+
+@pytest.mark.filterwarnings("error")
+def test_a_segment_without_customers_is_left_where_it_is() -> None:
+    """Its size is 0 in the sample too, and nothing is divided by it."""
+    rows = np.array([[0.0], [1.0], [9.0], [11.0]])
+    sums = sums_of(rows, np.array([[0.0], [10.0], [1e3]]))
+    sample = Problem(rows, np.ones(4))
+    moved, taken, foretold = _corrected(sample, np.array([[0.0], [10.0], [1e3]]), sums, 10)
+    assert moved.ravel().tolist() == [0.5, 10.0, 1e3]
+    assert (taken, foretold) == (1, np.inf)

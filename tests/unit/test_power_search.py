@@ -8,11 +8,14 @@ from typing import Any
 import duckdb
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 from scipy.stats import yeojohnson
+from sqlglot import exp
 from step_answers import Known, Prepared, learned
 
 from segql import sql_text as sql
 from segql.aggregates import Moments, Profile
+from segql.steps import Transform, YeoJohnson
 from segql.steps.transform_yeo_johnson import TransformYeoJohnson, _likelihood, _reach
 
 
@@ -86,3 +89,43 @@ def test_a_column_that_no_power_fits_is_left_as_it_is(profile: Profile) -> None:
     known: Any = Known()
     found, asked = learned(TransformYeoJohnson("c").learn(Prepared(), profile, known), {})
     assert (found.step, asked) == ("none", [])
+
+
+class Recorded(Prepared):
+    """Remembers the powers that were tried since it was last asked for them."""
+
+    def __init__(self) -> None:
+        self.powers: list[float] = []
+
+    def __call__(self, transform: Transform) -> exp.Expr:
+        if isinstance(transform, YeoJohnson):
+            self.powers.append(transform.power)
+        return super().__call__(transform)
+
+    def taken(self) -> NDArray[np.float64]:
+        powers, self.powers = self.powers, []
+        return np.array(powers)
+
+
+def test_one_figure_that_is_off_does_not_decide() -> None:
+    """The optimum is that of the curve through all powers, wherever the largest figure is."""
+    peak, known, tried = 0.7, Known(), Recorded()
+    given: Any = known
+    steps = TransformYeoJohnson("c").learn(tried, Profile(9, 0, -3.0, 3.0, 0.0), given)
+    # Where the mean of the logarithms is 0, the likelihood is −log(variance) / 2.
+    requests = steps.send({item: Moments(9, 0.0, 1.0, None) for item in next(steps)})
+    for last in (False, False, False, False, True):
+        powers = tried.taken()
+        likelihoods = -((powers - peak) ** 2) / 10
+        if last:
+            best = int(likelihoods.argmax())
+            likelihoods[best + 5] = 1e-9
+        answers = {
+            item: Moments(9, 0.0, math.exp(-2 * value), None)
+            for item, value in zip(requests, likelihoods.tolist(), strict=True)
+        }
+        if not last:
+            requests = steps.send(answers)
+    with pytest.raises(StopIteration) as done:
+        steps.send(answers)
+    assert powers[best - 1] < done.value.value.power < powers[best + 1]

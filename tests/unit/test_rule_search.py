@@ -98,6 +98,15 @@ def test_a_rule_must_cover_its_share() -> None:
     assert rule == Rule((one[0],), pytest.approx(0.71), pytest.approx(1.0))
 
 
+def test_of_equally_precise_rules_the_one_that_covers_more_is_taken() -> None:
+    """150 of 200 and 180 of 240 are the same precision."""
+    own = share(200)
+    holds = np.array([share(count) | (~own & share(200 + count // 3)) for count in (150, 180)])
+    conditions = [Condition(0, ">", 0.0), Condition(0, ">", 1.0)]
+    [rule] = find_rules(holds, conditions, np.where(own, 0, 1), np.ones(1000), 1)
+    assert rule == Rule((conditions[1],), pytest.approx(0.9), 0.75)
+
+
 def test_nobody_has_no_rule() -> None:
     assert find_rules(
         share(5)[None], [Condition(0, ">", 1.0)], np.ones(1000), np.ones(1000), 1
@@ -117,6 +126,42 @@ def test_of_five_conditions_four_are_taken() -> None:
         200 / holds[list(four)].all(axis=0).sum() for four in itertools.combinations(range(5), 4)
     ]
     assert rule.precision == pytest.approx(max(precisions), rel=1e-6)
+
+
+@pytest.mark.parametrize(("before", "found"), [(11, True), (12, False)])
+def test_twelve_conditions_are_carried_on(before: int, found: bool) -> None:
+    """Two conditions tell the cluster, but others are more precise than either by itself.
+
+    Those are of the same columns and sides, so that none stands together with both: from one that
+    was not carried on, nothing leads to the two.
+    """
+    own, size = share(200), 1000
+    others = np.arange(size) - 200
+    # Each lets through some of the others; the last two let through no row in common.
+    lets = [np.isin(others % 40, range(8 + place)) for place in range(before)]
+    pair = [others % 2 == 0, others % 2 == 1]
+    holds = np.array([own | (mask & ~own) for mask in [*lets, *pair]])
+    conditions = [Condition(place % 2, ">", float(place)) for place in range(before)]
+    conditions += [Condition(0, ">", 98.0), Condition(1, ">", 99.0)]
+    [rule] = find_rules(holds, conditions, np.where(own, 0, 1), np.ones(size), 1)
+    assert rule is not None
+    assert (rule == Rule(tuple(conditions[-2:]), 1.0, 1.0)) == found
+    assert (rule.precision == 1.0) == found
+
+
+def test_what_is_both_precise_and_covers_much_is_carried_on() -> None:
+    """Eight conditions are more precise than the two that tell the cluster, eight cover more.
+
+    None of them stands together with both of the two, as above.
+    """
+    own, size = share(200), 1000
+    precise = [share(144) | (~own & share(216 + place)) for place in range(8)]
+    wide = [share(800 + place) for place in range(8)]
+    pair = [share(170) | (~own & share(242)), share(170) | (~share(300) & share(342))]
+    holds = np.array([*precise, *wide, *pair])
+    conditions = [Condition(place % 2, ">", float(place)) for place in range(18)]
+    [rule] = find_rules(holds, conditions, np.where(own, 0, 1), np.ones(size), 1)
+    assert rule == Rule(tuple(conditions[-2:]), pytest.approx(0.85), 1.0)
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,7 @@ from segql import sql_text as sql
 from segql.aggregates import Levels, LevelsOf, Moments, MomentsOf, Profile, QuantilesOf
 from segql.errors import SegqlError
 from segql.steps import STEPS, OneHot, Transform, Winsorize, YeoJohnson
-from segql.steps.base import Identity
+from segql.steps.base import Identity, NumberImputer, PreparedBy, Scaler, Transformer
 from segql.steps.encode_frequency import EncodeFrequency
 from segql.steps.encode_onehot import EncodeOneHot
 from segql.steps.encode_ordinal import EncodeOrdinal, mapped
@@ -213,6 +213,22 @@ def test_constants_up_to_the_largest_number_are_taken() -> None:
     for value in (0, -1.5, sql.LARGEST, -sql.LARGEST):
         step: Any = STEPS["impute"]["constant"]("c", value)
         assert step.constant == value
+
+
+@pytest.mark.parametrize(
+    ("base", "parts"),
+    [
+        (NumberImputer, {"learn"}),
+        (Transformer, {"learn"}),
+        (Scaler, {"learn"}),
+        (Transform, {"sql", "value", "inverse", "state"}),
+        (PreparedBy, {"__call__"}),
+    ],
+)
+def test_a_step_that_lacks_a_part_is_refused_where_it_is_made(base: Any, parts: set[str]) -> None:
+    assert base.__abstractmethods__ == parts
+    with pytest.raises(TypeError, match="abstract"):
+        base()
 
 
 def levels_of(counts: dict[str, int], missing: int = 0) -> dict[type, Any]:
