@@ -390,6 +390,4 @@ def _exhale(problem: Problem, centroids: Matrix, breath: int) -> Matrix:
             removed.append(index)
             if len(frozen) + breath < len(centroids):
                 frozen.add(int(gaps[index].argmin()))
-    spare = [index for index in order if index not in removed]
-    removed += spare[: breath - len(removed)]
     return np.delete(centroids, removed, axis=0)
