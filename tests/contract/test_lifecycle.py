@@ -169,6 +169,14 @@ def test_unpublished_leftovers_are_invisible_and_pruned(
     assert sizes == [(5,)]
 
 
+def test_what_was_never_published_takes_no_keys(shop: duckdb.DuckDBPyConnection) -> None:
+    """A build that is killed between the fit and the tables ends as if it had not been."""
+    left = fit(shop, 3, publish=False)
+    again = fit(shop, 3)
+    assert [segment.segment_key for segment in left.segments] == ["S1", "S2", "S3"]
+    assert again.segments == left.segments
+
+
 def test_an_unpublished_version_is_published_by_its_statements(
     shop: duckdb.DuckDBPyConnection,
 ) -> None:

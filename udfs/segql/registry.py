@@ -192,13 +192,18 @@ class Registry:
         return rows[0] if rows else None
 
     def keys_used(self, name: str) -> set[str]:
-        """Every segment_key that any version of the model has had, dropped ones too."""
+        """Every segment_key that any version of the model has had, dropped ones too.
+
+        What was never published, as by a run that was killed, has told nobody its keys.
+        """
         return {
             row[0]
             for row in self.engine.rows(
                 "select segment_key from segql.segments where model_name = ? "
+                "and model_version in (select model_version from segql.models "
+                "where model_name = ? and is_published) "
                 "union select segment_key from segql.retired where model_name = ?",
-                [name, name],
+                [name, name, name],
             )
         }
 
