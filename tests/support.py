@@ -171,3 +171,10 @@ def shop_frame(size: int = 900, seed: int = 1) -> pd.DataFrame:
     frame.loc[rng.random(size) < 0.05, "recency"] = None
     frame.loc[rng.random(size) < 0.05, "channel"] = None
     return frame
+
+
+def assert_rows_equal(ours: Matrix, theirs: Matrix, what: str) -> None:
+    """Equal to 1e-9 of the column's size, a missing one where they have a missing one."""
+    assert ours.shape == theirs.shape
+    np.testing.assert_array_equal(np.isnan(ours), np.isnan(theirs), err_msg=what)
+    np.testing.assert_allclose(ours, theirs, rtol=1e-9, atol=1e-9, err_msg=what)

@@ -215,3 +215,42 @@ def test_whole_numbers_that_no_double_holds_are_rounded(con: duckdb.DuckDBPyConn
     segql.register(con)
     found = con.execute("select segql_kmeans([[9007199254740993], [1]], 2).labels").fetchall()
     assert sorted(found[0][0]) == [1, 2]
+
+
+def test_kmeans_in_group_by_with_null_rows_and_options(con: duckdb.DuckDBPyConnection) -> None:
+    segql.register(con)
+    con.execute(
+        "create table t as select i as id, i % 2 as shop, "
+        "case when i % 10 = 0 then null else [(i % 3) * 10.0 + i / 100, i % 3] end as point "
+        "from range(90) as r (i)"
+    )
+    rows = con.sql(
+        "select shop, list(id order by id) as ids, "
+        "segql_kmeans(list(point order by id), 3, {seed: 7}) as r from t group by shop order by 1"
+    ).fetchall()
+    assert len(rows) == 2
+    for _, ids, result in rows:
+        assert len(result["labels"]) == len(ids)
+        for number, label in zip(ids, result["labels"], strict=True):
+            assert (label is None) == (number % 10 == 0)
+        groups = {(i % 3, label) for i, label in zip(ids, result["labels"], strict=True) if label}
+        assert len(groups) == 3
+        assert result["k"] == 3
+        assert len(result["centroids"]) == 3
+    unnested = con.sql(
+        "select unnest(ids), unnest(result.labels) from (select list(id order by id) as ids, "
+        "segql_kmeans(list(point order by id), 'auto') as result from t)"
+    ).fetchall()
+    assert len(unnested) == 90
+    assert con.sql("select segql_kmeans(null::double[][], 2)").fetchall() == [(None,)]
+
+
+def test_weights_of_the_session_function_repeat_points(con: duckdb.DuckDBPyConnection) -> None:
+    segql.register(con)
+    weighted, repeated = con.execute(
+        "select segql_kmeans([[1.0], [2.0], [9.0], null], 2, {weights: [3.0, 1.0, 2.0, 5.0]}), "
+        "segql_kmeans([[1.0], [1], [1], [2], [9], [9]], 2)"
+    ).fetchone()
+    assert weighted["centroids"] == repeated["centroids"] == [[1.25], [9.0]]
+    assert weighted["labels"] == [1, 1, 2, None]
+    assert weighted["inertia"] == pytest.approx(0.75)

@@ -33,6 +33,7 @@ _STEPS = [
     "tests/unit/test_power_search.py",
     "tests/unit/test_recipe.py",
     "tests/contract/test_steps.py",
+    "tests/contract/test_category_steps.py",
 ]
 _METRICS = [
     "tests/unit/test_metrics_parts.py",
