@@ -11,7 +11,8 @@ from support import ROOT
 
 #: What the pages change or run.
 COPIED = ("udfs/segql", "tests/conftest.py", "tests/support.py", "tests/published_shop.py",
-          "tests/contract/test_steps.py", "pyproject.toml")  # fmt: skip
+          "tests/contract/test_steps.py", "tests/contract/test_category_steps.py",
+          "pyproject.toml")  # fmt: skip
 
 
 @pytest.fixture
