@@ -34,7 +34,7 @@ class Statements(Door):
     def send(self, draw: random.Random) -> None:
         self.last = self._create(draw) if draw.random() < 0.5 else self._ask(draw)
         if draw.random() < 0.2:
-            at = draw.randrange(len(self.last))
+            at = draw.randrange(len(self.last) + 1)  # the text may be empty
             self.last = self.last[:at] + text(draw) + self.last[at + draw.randrange(5) :]
         try:
             answer = segql.sql(self.con, self.last)
