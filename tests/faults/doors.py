@@ -109,6 +109,9 @@ def literal(draw: random.Random, depth: int = 3) -> str:
 class Door(ABC):
     """A database with a model, and a way in."""
 
+    #: Seconds that an input may take.
+    longest = 60
+
     def __init__(self, folder: Path) -> None:
         self.folder = folder
         self.path = folder / "shop.duckdb"

@@ -80,6 +80,9 @@ class Statements(Door):
 class Vars(Door):
     """Vars of the reference project, which must build or fail in a sentence of its own."""
 
+    # An input is a dbt build, which parses the project anew.
+    longest = 300
+
     def __init__(self, folder: Path) -> None:
         super().__init__(folder)
         self.shop = folder / "shop"
