@@ -97,6 +97,12 @@ def test_freshness_of_order_lines(small_shop: harness.Shop, tmp_path: Path) -> N
     mapping = {"relation": "raw.fresh", "timestamp_format": "%d/%m/%Y"}
     assert freshness(order_lines=mapping) == "PASS"
 
+    refused = shop.dbt("source", "freshness", stale_after_days="a week")
+    assert refused.code == 1
+    said = "vars: stale_after_days got 'a week'; accepted is a whole number from 0 to 99999"
+    assert said in refused.output
+    assert "Traceback" not in refused.output
+
 
 def test_bounds_in_vars(small_shop: harness.Shop, tmp_path: Path) -> None:
     shop = small_shop.copy(tmp_path)
