@@ -9,6 +9,7 @@ SEED ?= 42
 DUCKDB ?=
 BIN = $(VENV)/bin
 STAMP = $(VENV)/.installed
+PYTEST = $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
 
 .PHONY: demo shop report test lint format docs site bench bi engines spark faults fuzz coverage matrix mutants clean
 
@@ -25,7 +26,7 @@ shop: $(STAMP)
 
 ## test: lint, then the whole test suite
 test: $(STAMP) lint
-	PATH="$(abspath $(BIN)):$$PATH" $(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder
+	PATH="$(abspath $(BIN)):$$PATH" $(PYTEST)
 
 ## coverage: the share of the package's lines that the tests run, 90 % at least (COVERED: which tests)
 COVERED ?= tests
@@ -33,8 +34,7 @@ coverage: $(STAMP)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check \
 		--constraint constraints.txt --editable '.[coverage]'
 	PATH="$(abspath $(BIN)):$$PATH" COVERAGE_FILE="$(abspath .build)/coverage/data" \
-		$(BIN)/python -m pytest -n 2 --dist loadfile --no-loadscope-reorder \
-		--cov --cov-report=term --cov-fail-under=90 $(COVERED)
+		$(PYTEST) --cov --cov-report=term --cov-fail-under=90 $(COVERED)
 
 ## matrix: the tests on every Python from 3.11 that is here, DuckDB 1.5 and 2.0, and at both ends of the
 ## ranges of dependencies (SESSIONS="lowest highest-3.13": these only; nox --list)

@@ -8,9 +8,10 @@
 
 {% macro spark__drop_stages() -%}
     {%- if execute -%}
-        {%- set pattern = this.schema ~ " like '" ~ segql.stage_prefix() ~ "*'" -%}
-        {%- for table in run_query('show tables in ' ~ pattern) -%}
-            {%- do run_query('drop table if exists ' ~ this.schema ~ '.' ~ table[1]) -%}
+        {%- set schema = segql.quote_identifier(this.schema) -%}
+        {%- set tables = schema ~ " like '" ~ segql.stage_prefix() ~ "*'" -%}
+        {%- for table in run_query('show tables in ' ~ tables) -%}
+            {%- do run_query('drop table if exists ' ~ schema ~ '.' ~ table[1]) -%}
         {%- endfor -%}
     {%- endif -%}
 {%- endmacro %}

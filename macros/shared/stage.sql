@@ -32,7 +32,7 @@
         {%- do earlier.append(other ~ ' as (select * from ' ~ rows ~ ')') -%}
     {%- endfor -%}
     {%- set before = 'with ' ~ earlier | join(', ') ~ ' ' if earlier else '' -%}
-    {%- set stored = this.schema ~ '.' ~ segql.stage_prefix()
+    {%- set stored = segql.quote_identifier(this.schema) ~ '.' ~ segql.stage_prefix()
         ~ local_md5(before ~ query)[:8] ~ '_' ~ name -%}
     {%- do run_query('drop table if exists ' ~ stored) -%}
     {%- do run_query(

@@ -5,26 +5,11 @@ from __future__ import annotations
 import threading
 
 import duckdb
-import pytest
-from support import (
-    load_frame,
-    shop_frame,
-)
+from support import load_frame, shop_frame
 
 import segql
 
-
-@pytest.fixture
-def shop(con: duckdb.DuckDBPyConnection) -> duckdb.DuckDBPyConnection:
-    load_frame(con, "customers_table", shop_frame())
-    return con
-
-
-def fit(con: duckdb.DuckDBPyConnection, k: object = 3, **options: object) -> segql.Model:
-    return segql.fit(
-        con, "customers_table", id="customer_id", name="customers", k=k,
-        features=["recency", "frequency", "monetary"], **options,
-    )  # fmt: skip
+FEATURES = ["recency", "monetary"]
 
 
 def test_registering_twice_and_on_cursors(con: duckdb.DuckDBPyConnection) -> None:
@@ -49,22 +34,24 @@ def test_registering_twice_and_on_cursors(con: duckdb.DuckDBPyConnection) -> Non
     assert found == [[(2,)]] * 4
 
 
-def test_a_fit_on_a_cursor(shop: duckdb.DuckDBPyConnection) -> None:
-    cursor = shop.cursor()
-    assert fit(cursor, 3).version == 1
+def test_a_fit_on_a_cursor(con: duckdb.DuckDBPyConnection) -> None:
+    load_frame(con, "t", shop_frame())
+    cursor = con.cursor()
+    model = segql.fit(cursor, "t", id="customer_id", name="customers", k=3, features=FEATURES)
+    assert model.version == 1
     cursor.close()
-    assert segql.load(shop, "customers").k == 3
+    assert segql.load(con, "customers").k == 3
 
 
-def test_parallel_fits_on_cursors(shop: duckdb.DuckDBPyConnection) -> None:
-    segql.register(shop)
+def test_parallel_fits_on_cursors(con: duckdb.DuckDBPyConnection) -> None:
+    load_frame(con, "t", shop_frame())
+    segql.register(con)
     failed: list[BaseException] = []
 
     def work(name: str) -> None:
-        own = shop.cursor()
+        own = con.cursor()
         try:
-            segql.fit(own, "customers_table", id="customer_id", name=name, k=2,
-                      features=["recency", "monetary"])  # fmt: skip
+            segql.fit(own, "t", id="customer_id", name=name, k=2, features=FEATURES)
         except BaseException as error:
             failed.append(error)
         finally:
@@ -76,7 +63,7 @@ def test_parallel_fits_on_cursors(shop: duckdb.DuckDBPyConnection) -> None:
     for thread in threads:
         thread.join()
     assert failed == []
-    listed = segql.models(shop)
+    listed = segql.models(con)
     assert sorted(zip(listed["model_name"], listed["model_version"], strict=True)) == [
         (f"m{i}", version) for i in range(3) for version in (1, 2)
     ]

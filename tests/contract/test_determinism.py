@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import duckdb
 import numpy as np
-from support import (
-    blobs,
-)
+from support import blobs
 
 import segql
 

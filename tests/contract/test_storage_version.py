@@ -8,9 +8,7 @@ from pathlib import Path
 
 import duckdb
 import pytest
-from support import (
-    OPEN_STORAGE,
-)
+from support import OPEN_STORAGE
 
 import segql
 

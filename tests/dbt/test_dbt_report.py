@@ -16,7 +16,7 @@ import pytest
 
 import segql
 from segql.errors import SegqlError
-from segql.report.contents import Absent, Chart, Sheet, shown
+from segql.report.contents import Absent, Chart, Sheet
 from segql.report.reading import Shop
 from segql.report.writing import PARTS, write_report
 
@@ -382,22 +382,3 @@ def test_a_locked_database_is_one_line(shop: harness.Shop, tmp_path: Path) -> No
     assert result.code == 1
     assert "open for writing in another process" in result.output
     assert len(result.output.strip().splitlines()) == 1
-
-
-@pytest.mark.parametrize(
-    ("value", "style", "text"),
-    [
-        (None, "count", "–"),
-        (float("nan"), "decimal", "–"),
-        (0.12345, "share", "12.3 %"),
-        (1234567.8, "amount", "1,234,568"),
-        (12.345, "amount", "12.35"),
-        (-5, "signed", "−5"),
-        (0.00012345, "decimal", "0.000123"),
-        (1234.5, "decimal", "1,234"),
-        (True, "flag", "yes"),
-        ("a", "count", "a"),
-    ],
-)
-def test_values_are_written_as_readers_expect(value: Any, style: str, text: str) -> None:
-    assert shown(value, style) == text
