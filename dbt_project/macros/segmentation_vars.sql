@@ -3,8 +3,8 @@
     {{ return({
         'id': 'customer_id',
         'algorithm': 'kmeans',
-        'k': var('k'),
-        'pca': var('pca'),
-        'features': var('segmentation_features'),
+        'k': config_var('k'),
+        'pca': config_var('pca'),
+        'features': config_var('segmentation_features'),
     }) }}
 {%- endmacro %}

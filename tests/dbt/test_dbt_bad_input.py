@@ -52,6 +52,11 @@ CASES = {
         {},
         ["order_lines: no column 'unit_price' (mapped as price)", "it has unit_prise, "],
     ),
+    "a number that dbt cannot store": (
+        [],
+        {"k": 10**40},
+        ["vars: k got '1000", "accepted are numbers of up to 18 digits"],
+    ),
     "misspelled column": (
         [],
         {"order_lines": {"price": "unit_prise"}},

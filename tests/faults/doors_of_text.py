@@ -91,6 +91,8 @@ class Vars(Door):
         project = yaml.safe_load((PROJECT / "dbt_project.yml").read_text(encoding="utf-8"))
         self.known: dict[str, Any] = project["vars"]
         self.sold = self._sold()
+        # Where nothing is built, everything is refused, and nothing was tried.
+        Shop(self.shop / "shop.duckdb", {}).build("--select", "+segment_summary")
 
     def _sold(self) -> Any:
         with duckdb.connect(str(self.shop / "shop.duckdb"), read_only=True) as con:

@@ -6,6 +6,7 @@ import json
 import os
 import shutil
 import sys
+import tempfile
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,7 +15,7 @@ from typing import Any
 import duckdb
 
 sys.path[:0] = [str(Path(__file__).resolve().parents[1] / place) for place in (".", "dbt")]
-from harness import PROJECT, ROOT, STORAGE, Shop  # noqa: E402
+from harness import PROJECT, ROOT, STORAGE, Shop, ensure_packages  # noqa: E402
 from support import load_frame, shop_frame  # noqa: E402
 
 import segql  # noqa: E402
@@ -175,7 +176,9 @@ def a_log(folder: Path) -> None:
 
 
 def orders(folder: Path) -> None:
-    """Make a shop that was never built."""
+    """Make a shop that was never built, and have what dbt needs to build it."""
+    with tempfile.TemporaryDirectory() as other:
+        ensure_packages(Path(other))
     Shop(folder / DATABASE, {}).run_sql(
         f"create schema raw; create table raw.order_lines as {ORDERS.format(round=0)}"
     )

@@ -1,7 +1,7 @@
 {{ config(
     materialized='segmentation',
     model='customers',
-    refit=var('refit'),
+    refit=config_var('refit'),
     **segmentation_vars()
 ) }}
 
