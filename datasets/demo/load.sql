@@ -1,4 +1,4 @@
--- A made-up shop of two years, 2024-01-01 to 2025-12-31, of any size. Every choice is a hash of what
+-- A made-up shop of two years, 2024-01-01 to 2025-12-31, of any size. Each choice is a hash of what
 -- it is about and of the seed: the same customers and seed give the same shop on any machine. Each
 -- buyer belongs to one of five planted groups (the column planted_group, which no feature reads):
 --   regular   orders every few months, middling baskets
