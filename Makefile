@@ -65,7 +65,7 @@ lint: $(STAMP)
 		$(BIN)/dbt --quiet docs generate --project-dir dbt_project --profiles-dir .
 	$(BIN)/dbt-bouncer run --config-file dbt-bouncer.yml
 	$(BIN)/dbt-bouncer run --config-file dbt-bouncer-package.yml
-	SEGQL_DATABASE=.build/lint.duckdb $(BIN)/sqlfluff lint --disable-progress-bar \
+	SEGQL_DATABASE=.build/lint.duckdb $(BIN)/sqlfluff lint --disable-progress-bar --processes 0 \
 		dbt_project/models dbt_project/tests
 	$(BIN)/sqlfluff lint --disable-progress-bar --templater raw datasets
 

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Any
 
 import duckdb
+import forked
 
 ROOT = Path(__file__).resolve().parents[2]
 PROJECT = ROOT / "dbt_project"
@@ -36,6 +37,26 @@ class Result:
 
 def run(command: list[str], workshop: Path, cwd: Path = ROOT, **environment: str) -> Result:
     """Run a command, by default from the root, with dbt's artefacts in the workshop."""
+    done = subprocess.run(
+        command,
+        cwd=cwd,
+        env=_environment(workshop, environment),
+        capture_output=True,
+        text=True,
+        encoding="utf-8",
+        check=False,
+    )
+    return Result(done.returncode, _plain(done.stdout + done.stderr))
+
+
+def dbt(arguments: list[str], workshop: Path, cwd: Path = ROOT, **environment: str) -> Result:
+    """Run dbt, by default from the root, with its artefacts in the workshop."""
+    arguments = ["--no-use-colors", *arguments]
+    code, output = forked.run_dbt(arguments, cwd, _environment(workshop, environment))
+    return Result(code, _plain(output))
+
+
+def _environment(workshop: Path, more: dict[str, str]) -> dict[str, str]:
     places = {
         "DBT_TARGET_PATH": str(workshop / "target"),
         "DBT_LOG_PATH": str(workshop / "logs"),
@@ -44,17 +65,11 @@ def run(command: list[str], workshop: Path, cwd: Path = ROOT, **environment: str
         # Their rows are fixed, whatever the shop: they run once, in the build that is linted.
         "DBT_EXCLUDE_RESOURCE_TYPES": "unit_test",
     }
-    done = subprocess.run(
-        command,
-        cwd=cwd,
-        env=os.environ | places | environment,
-        capture_output=True,
-        text=True,
-        encoding="utf-8",
-        check=False,
-    )
-    output = re.sub(r"\x1b\[[0-9;]*m", "", done.stdout + done.stderr)
-    return Result(done.returncode, output)
+    return os.environ | places | more
+
+
+def _plain(output: str) -> str:
+    return re.sub(r"\x1b\[[0-9;]*m", "", output)
 
 
 @dataclass
@@ -66,15 +81,13 @@ class Shop:
 
     def dbt(self, *command: str, **dbt_vars: Any) -> Result:
         """Run dbt on the warehouse; the vars given here come on top."""
-        arguments = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "dbt.cli.main"]
-        arguments += ["--no-use-colors", *command]
-        arguments += ["--project-dir", str(PROJECT), "--profiles-dir", str(ROOT)]
+        arguments = [*command, "--project-dir", str(PROJECT), "--profiles-dir", str(ROOT)]
         dbt_vars = self.dbt_vars | dbt_vars
         arguments += ["--vars", json.dumps(dbt_vars)]
         workshop = self.database.parent
         # Relative: dbt parses anew when the connection changes, and the path is a part of it.
         with parsed_before(workshop / "target", dbt_vars) as places:
-            return run(arguments, workshop, workshop, SEGQL_DATABASE=self.database.name, **places)
+            return dbt(arguments, workshop, workshop, SEGQL_DATABASE=self.database.name, **places)
 
     def build(self, *command: str, tests: bool = False, **dbt_vars: Any) -> Result:
         """Run `dbt build`, which has to succeed; the tests of the data only where asked for."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -99,9 +98,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> tuple[harness.Shop, str
         (folder / name).parent.mkdir(exist_ok=True)
         (folder / name).write_text(text, encoding="utf-8")
     for command in ("deps", "run"):
-        arguments = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "dbt.cli.main"]
-        arguments += ["--no-use-colors", command, "--profiles-dir", "."]
-        result = harness.run(arguments, folder, cwd=folder)
+        result = harness.dbt([command, "--profiles-dir", "."], folder, cwd=folder)
         assert command == "run" or result.code == 0, result.output
     return harness.Shop(folder / "shop.duckdb", {}), " ".join(result.output.split())
 

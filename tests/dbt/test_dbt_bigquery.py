@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from pathlib import Path
 
 import duckdb
@@ -53,9 +52,8 @@ select if(trips > 5, trips, 0) as trips, days from {{ ref('stations') }}
 
 
 def dbt(folder: Path, *command: str) -> harness.Result:
-    arguments = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "dbt.cli.main"]
-    arguments += ["--no-use-colors", *command, "--profiles-dir", str(folder)]
-    return harness.run([*arguments, "--project-dir", str(folder)], folder, cwd=folder)
+    places = ["--project-dir", str(folder), "--profiles-dir", str(folder)]
+    return harness.dbt([*command, *places], folder, cwd=folder)
 
 
 @pytest.fixture(scope="module")

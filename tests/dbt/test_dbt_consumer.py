@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 import shutil
 import subprocess
-import sys
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -47,11 +46,8 @@ class Consumer:
             path.write_text(text, encoding="utf-8")
 
     def dbt(self, *command: str) -> harness.Result:
-        arguments = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "dbt.cli.main"]
-        arguments += ["--no-use-colors", *command, "--profiles-dir", str(self.folder)]
-        return harness.run(
-            [*arguments, "--project-dir", str(self.folder)], self.folder, cwd=self.folder
-        )
+        places = ["--project-dir", str(self.folder), "--profiles-dir", str(self.folder)]
+        return harness.dbt([*command, *places], self.folder, cwd=self.folder)
 
     def run(self, *command: str) -> harness.Result:
         result = self.dbt(*command)

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import json
 import math
-import sys
 from datetime import date
 from pathlib import Path
 
@@ -186,9 +185,8 @@ def rules(tmp_path_factory: pytest.TempPathFactory) -> harness.Shop:
 
 def dbt(folder: Path, *command: str) -> harness.Result:
     """Run dbt on the project of thin models."""
-    arguments = [sys.executable, "-W", "ignore::RuntimeWarning", "-m", "dbt.cli.main"]
     places = ["--project-dir", str(folder), "--profiles-dir", str(folder)]
-    return harness.run([*arguments, "--no-use-colors", *command, *places], folder)
+    return harness.dbt([*command, *places], folder)
 
 
 def column(shop: harness.Shop, relation: str, name: str) -> dict[str, object]:

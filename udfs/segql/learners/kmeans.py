@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import re
+from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import duckdb
@@ -49,22 +50,30 @@ def learn(training: Training) -> Learned:
         centroids = first.assignment.centroids
     polished = polish(engine, data.source, space, centroids, anchor, data.rows)
     training.report("measuring")
-    euclidean = euclidean_silhouette(points, polished.assignment.centroids, request.seed)
-    figures = exact_figures(
-        engine, data.source, polished.assignment, space.bounds, data.rows, polished.sums
-    )
-    k = len(polished.assignment.centroids)
-    # The trials compare one segment with the k that were asked for, be it a single one.
-    prefers_one = finds_one_segment(points, k, request.seed)
+    # What is measured on the coreset takes one core, and the engine's answer takes a while.
+    with ThreadPoolExecutor(1) as beside:
+        trust = beside.submit(_trust, points, polished.assignment.centroids, request.seed)
+        figures = exact_figures(
+            engine, data.source, polished.assignment, space.bounds, data.rows, polished.sums
+        )
+        said, jaccards = trust.result()
     return Learned(
         assignment=polished.assignment,
         figures=figures,
         trials=[Trial(**trial) for trial in result["trials"]],
         reason=result["reason"],
         iterations=_iterations(result["iterations"], polished),
-        info={"elbow": result["elbow"], "prefers_one": prefers_one, **euclidean},
-        stability=_stability(points, polished.assignment.centroids, request.seed),
+        info={"elbow": result["elbow"], **said},
+        stability=jaccards,
     )
+
+
+def _trust(problem: Problem, centroids: Matrix, seed: int) -> tuple[dict[str, Any], Stability]:
+    """Measure on the coreset how far the segments can be trusted."""
+    euclidean = euclidean_silhouette(problem, centroids, seed)
+    # The trials compare one segment with the k that were asked for, be it a single one.
+    prefers_one = finds_one_segment(problem, len(centroids), seed)
+    return {"prefers_one": prefers_one, **euclidean}, _stability(problem, centroids, seed)
 
 
 def _stability(problem: Problem, centroids: Matrix, seed: int) -> Stability:
