@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from segql import coreset, distribution, keys
+from segql import coreset, distribution, keys, rules
 from segql.assignment import NOISE
 from segql.bootstrap import Stability
 from segql.diagnostics import adjusted_rand
@@ -45,6 +45,8 @@ def learn_model(
         raise TooFewRowsError("all rows are equal on the features: there is nothing to segment")
     report("drawing the coreset")
     carried = coreset.awaited(learned)
+    if request.method is None and ALGORITHMS[request.algorithm].finds_rules:
+        carried |= rules.carried(engine, learned, data.hashable, request.seed)
     if request.name is not None:
         carried |= distribution.observed(learned)
     sample = coreset.draw(
@@ -97,6 +99,12 @@ def learn_model(
     )
     if request.method is not None:
         request.method.complete(engine, data, model)
+    model.statements = list(engine.statements)
+    model.rules = (
+        rules.learn_rules(engine, data.source, data.hashable, model, request.seed)
+        if found.rules is None
+        else found.rules
+    )
     return model
 
 

@@ -25,7 +25,6 @@ from segql.metrics import exact_figures, observed_bounds
 from segql.model import Model
 from segql.progress import progress
 from segql.registry import Registry
-from segql.rules import learn_rules
 from segql.storing import model_of, registry_of
 from segql.training import Request, aliased, training_input
 from segql.verdicts import caps_of
@@ -169,8 +168,6 @@ def fitted(
             if same is not None:
                 return same, False
         model = learn_model(engine, data, request, report, stack)
-        model.statements = list(engine.statements)
-        model.rules = learn_rules(engine, data.source, data.hashable, model, request.seed)
         if request.name is not None:
             report("storing")
             models.prepare()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from fractions import Fraction
 
 import numpy as np
 from sqlglot import exp
@@ -16,6 +17,8 @@ from segql.sums import GridSums
 
 #: From so many segments on, a text that grows with k² is more than it is worth.
 BRANCHED = 64
+#: Rows by segment_id (None where it cannot be told) and by what an expression says of them.
+ToldCounts = dict[tuple[int | None, int | None], int]
 
 METRICS = (
     "n",
@@ -102,7 +105,8 @@ def segment_sums(
 class ExactFigures:
     """The metrics of a segmentation, and per segment what they are made of.
 
-    Noise counts in ``n`` and ``noise_share`` and in nothing else.
+    Noise counts in ``n`` and ``noise_share`` and in nothing else. ``told`` counts rows by segment
+    and by what an expression says of them, where one was asked about.
     """
 
     metrics: dict[str, float]
@@ -112,6 +116,7 @@ class ExactFigures:
     unscorable: int
     means: Matrix
     noise: int = 0
+    told: ToldCounts | None = None
 
 
 def exact_figures(
@@ -121,8 +126,24 @@ def exact_figures(
     bounds: Matrix,
     rows: int,
     sums: SegmentSums | None = None,
+    told: exp.Expr | None = None,
 ) -> ExactFigures:
     """Measure a segmentation on all rows.
+
+    Parameters
+    ----------
+    engine : Engine
+    source : sqlglot expression
+        FROM item with the alias ``source``.
+    assignment : Assignment
+    bounds : ndarray of shape (d,)
+        Largest absolute value of each coordinate.
+    rows : int
+        Rows of the source.
+    sums : SegmentSums, optional
+        Those of the assignment, where a pass has found them.
+    told : sqlglot expression, optional
+        A whole number over the bare columns of the source; rows are counted by it in the same pass.
 
     Notes
     -----
@@ -136,8 +157,8 @@ def exact_figures(
     gaps = ((means - assignment.centroids) ** 2).sum(axis=1)
     mean_squares = sums.squares / np.maximum(sizes, 1.0)
     deviation = np.maximum(mean_squares - gaps, 0.0)
-    silhouettes, scatter = _silhouette_pass(
-        engine, source, assignment, means, deviation, sizes, bounds
+    silhouettes, scatter, counts = _silhouette_pass(
+        engine, source, assignment, means, deviation, sizes, bounds, told
     )
     filled = sizes > 0
     k = int(filled.sum())
@@ -157,8 +178,9 @@ def exact_figures(
         "noise_share": sums.noise / max(n + sums.noise, 1.0),
     }
     return ExactFigures(
-        metrics, sizes, silhouettes, mean_squares, sums.unscorable, means, sums.noise
-    )
+        metrics, sizes, silhouettes, mean_squares, sums.unscorable, means, sums.noise,
+        None if told is None else counts,
+    )  # fmt: skip
 
 
 def _silhouette_pass(
@@ -169,7 +191,8 @@ def _silhouette_pass(
     deviation: Matrix,
     sizes: Matrix,
     bounds: Matrix,
-) -> tuple[Matrix, Matrix]:
+    told: exp.Expr | None,
+) -> tuple[Matrix, Matrix, ToldCounts]:
     """Mean silhouette and mean distance to the own mean, per segment, in one query."""
     k, space = assignment.k, assignment.space
     # An empty segment is nobody's neighbour.
@@ -179,6 +202,7 @@ def _silhouette_pass(
         assignment.assigned(space.inputs(source), points=True),
         *(sql.alias(score, f"{sql.SCRATCH}t{i}") for i, score in enumerate(to_means)),
         sql.alias(assignment.squared_norm(), f"{sql.SCRATCH}norm"),
+        sql.alias(sql.integer(0) if told is None else told, f"{sql.SCRATCH}told"),
     )
     segment = sql.scratch("segment")
     is_segment = [sql.compare(exp.EQ, segment.copy(), sql.integer(i + 1)) for i in range(k)]
@@ -221,22 +245,29 @@ def _silhouette_pass(
     )
     summed = GridSums(["silhouette", "distance"], [1.0, reach], int(sizes.sum()))
     query = (
-        exp.select(segment.copy(), *summed.aggregates())
+        exp.select(
+            segment.copy(), sql.scratch("told"), exp.Count(this=exp.Star()), *summed.aggregates()
+        )
         .from_(sql.layer(measured, *summed.columns()).subquery("summed", copy=False), copy=False)
-        .group_by(segment.copy())
+        .group_by(segment.copy(), sql.scratch("told"))
     )
-    silhouettes, scatter = np.zeros(k), np.zeros(k)
-    for label, *found in engine.rows(query):
+    counts: ToldCounts = {}
+    score_sums, distance_sums = [Fraction(0)] * k, [Fraction(0)] * k
+    for label, said, count, *found in engine.rows(query):
+        counts[label, said] = int(count)
         # Rows without a segment are a group of their own: a filter would be pushed down through
         # the layers and compute them all twice.
         if not label:
             continue
-        index = int(label) - 1
         score_sum, distance_sum = summed.exact(found)
-        scatter[index] = float(distance_sum / int(sizes[index]))
+        score_sums[int(label) - 1] += score_sum
+        distance_sums[int(label) - 1] += distance_sum
+    silhouettes, scatter = np.zeros(k), np.zeros(k)
+    for index in np.flatnonzero(sizes > 0).tolist():
+        scatter[index] = float(distance_sums[index] / int(sizes[index]))
         if sizes[index] > 1 and k > 1:
-            silhouettes[index] = float(score_sum / int(sizes[index]))
-    return silhouettes, scatter
+            silhouettes[index] = float(score_sums[index] / int(sizes[index]))
+    return silhouettes, scatter, counts
 
 
 def _nearest_other(is_segment: list[exp.Expr]) -> exp.Expr:

@@ -221,15 +221,7 @@ class Model:
     def relevance(self) -> dict[str, float]:
         """Share of each feature in the variance between segments, on the scaled dimensions."""
         sizes = np.array([segment.customers for segment in self.clusters], dtype=float)
-        scaled = self.scaled_centroids()
-        center = sizes @ scaled / max(sizes.sum(), 1.0)
-        between = sizes @ (scaled - center) ** 2
-        total = float(between.sum())
-        shares: dict[str, float] = {}
-        for axis, value in zip(self.recipe.dimensions(), between, strict=True):
-            part = float(value) / total if total > 0 else 0.0
-            shares[axis.feature] = shares.get(axis.feature, 0.0) + part
-        return shares
+        return self.space.relevance(self.points, sizes)
 
     # -- SQL ---------------------------------------------------------------------------------
 

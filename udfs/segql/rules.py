@@ -1,9 +1,14 @@
-"""Say each segment as a rule on the columns themselves, and count on all rows how true it is."""
+"""Say each segment as a rule on the columns themselves, and count on all rows how true it is.
+
+Where a row's segment is cheap to tell, the rules are searched on the coreset and counted in the
+pass that measures the silhouette; elsewhere rows are labelled once for both.
+"""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,12 +16,20 @@ from numpy.typing import NDArray
 from sqlglot import exp
 
 from segql import sql_text as sql
+from segql.assignment import NearestCentroid
 from segql.clusterers.rules import Condition, Rule, find_rules
+from segql.coreset import Coreset
 from segql.engines.base import Engine
+from segql.engines.duckdb import DuckDBEngine
 from segql.expressions import unqualified
-from segql.features import SOURCE, Feature, NumberFeature
+from segql.features import SOURCE, Feature
+from segql.labelled import told
+from segql.metrics import ToldCounts
 from segql.model import Model
+from segql.recipe import Recipe
+from segql.rule_words import is_number, rule_sql, rule_words, value_of
 from segql.segments import SegmentRule
+from segql.space import Matrix
 
 #: Rows that rules are searched on: at most so many of a segment, and about so many of all.
 OWN_ROWS, ALL_ROWS = 1500, 12_000
@@ -34,32 +47,120 @@ OWN_CUTS = (0.02, 0.1, 0.9, 0.98)
 MOST_SEGMENTS = 50
 
 
+@dataclass(frozen=True)
+class FoundRules:
+    """Rules as a sample gave them, in the order of their CASE; all rows are yet to be counted.
+
+    Attributes
+    ----------
+    rules : list of (Rule, int)
+        Each with the segment_id that it tells.
+    features : sequence of Feature
+        What the conditions are about.
+    sizes : dict of int to int
+        Members of each segment.
+    """
+
+    rules: list[tuple[Rule, int]]
+    features: Sequence[Feature]
+    sizes: dict[int, int]
+
+    def case(self, *, bare: bool = True) -> exp.Expr:
+        """SQL of the segment_id that the first fitting rule tells, over the columns."""
+        told = sql.case(
+            [(rule_sql(rule, self.features), sql.integer(number)) for rule, number in self.rules]
+        )
+        return unqualified(told) if bare else told
+
+    def counted(self, counts: ToldCounts) -> list[SegmentRule]:
+        """Say the rules with their figures on all rows."""
+        rules = []
+        for place, (rule, segment_id) in enumerate(self.rules, start=1):
+            matched = sum(count for (_, told), count in counts.items() if told == segment_id)
+            correct = counts.get((segment_id, segment_id), 0)
+            rules.append(
+                SegmentRule(
+                    segment_id=segment_id,
+                    place=place,
+                    rule=rule_words(rule, self.features),
+                    condition=sql.text(unqualified(rule_sql(rule, self.features))),
+                    conditions=len(rule.conditions),
+                    matched=matched,
+                    correct=correct,
+                    coverage=correct / max(self.sizes[segment_id], 1),
+                    precision=correct / max(matched, 1),
+                )
+            )
+        return rules
+
+
+def carried(engine: Engine, recipe: Recipe, hashable: exp.Expr, seed: int) -> dict[str, exp.Expr]:
+    """What a coreset carries for the search: each feature's value, and a hash that orders rows."""
+    values = {_held(i): value_of(feature) for i, feature in enumerate(recipe.features)}
+    return values | {_held("unit"): _unit(engine, hashable, seed)}
+
+
+def search(
+    near: DuckDBEngine,
+    coreset: Coreset,
+    recipe: Recipe,
+    assignment: NearestCentroid,
+    sizes: Matrix,
+) -> FoundRules | None:
+    """Find a rule for each segment on the coreset, which has to hold what is :func:`carried`."""
+    by_id = {index + 1: int(size) for index, size in enumerate(sizes)}
+    if not 1 < len(by_id) <= MOST_SEGMENTS:
+        return None
+    relevance = assignment.space.relevance(assignment.centroids, sizes)
+    features = _most_relevant(recipe.features, relevance)
+    places = {feature.name: i for i, feature in enumerate(recipe.features)}
+    values = [f"{_held(places[feature.name])} as v{i}" for i, feature in enumerate(features)]
+    points = [f"point[{i + 1}] as p{i}" for i in range(assignment.space.size)]
+    listed = ", ".join([*values, *points, f"{_held('unit')} as unit", "weight"])
+    fetched = near.columns_of(f"select {listed} from {sql.text(coreset.table)}")
+    x = np.column_stack(
+        [np.ma.filled(fetched[f"p{i}"], np.nan) for i in range(assignment.space.size)]
+    )
+    scorable = ~np.isnan(x).any(axis=1)
+    segments = np.zeros(len(x), dtype=np.intp)
+    segments[scorable] = told(
+        near, x[scorable], lambda space: NearestCentroid(space, assignment.centroids)
+    )
+    return _search(fetched, segments, np.asarray(fetched["weight"]), features, by_id)
+
+
 def learn_rules(
     engine: Engine, source: exp.Expr, hashable: exp.Expr, model: Model, seed: int
 ) -> list[SegmentRule]:
-    """Find a rule for each segment on a sample, and count its figures on all rows."""
+    """Find a rule for each segment on rows of a hash, and count its figures on all rows."""
     sizes = {segment.segment_id: segment.customers for segment in model.clusters}
     if not 1 < len(sizes) <= MOST_SEGMENTS:
         return []
-    relevance = model.relevance()
-    features = sorted(model.recipe.features, key=lambda item: -relevance.get(item.name, 0.0))
-    features = features[:FEATURES]
+    features = _most_relevant(model.recipe.features, model.relevance())
     with _labelled(engine, source, hashable, model, features, seed) as rows:
-        return _learn(engine, rows, features, sizes)
+        fetched = _fetched(
+            engine, rows(min(1.0, FETCHED_ROWS / max(sum(sizes.values()), 1))), features
+        )
+        segments = np.ma.filled(fetched["segment"], 0).astype(np.intp)
+        found = _search(fetched, segments, np.ones(len(segments)), features, sizes)
+        return [] if found is None else found.counted(_count(engine, rows(1.0), found))
 
 
-def _learn(
-    engine: Engine,
-    rows: Callable[[float], exp.Expr],
+def _most_relevant(features: Sequence[Feature], relevance: dict[str, float]) -> list[Feature]:
+    return sorted(features, key=lambda item: -relevance.get(item.name, 0.0))[:FEATURES]
+
+
+def _search(
+    fetched: dict[str, NDArray[Any]],
+    told: NDArray[np.intp],
+    weights: Matrix,
     features: Sequence[Feature],
     sizes: dict[int, int],
-) -> list[SegmentRule]:
-    own = max(min(OWN_ROWS, ALL_ROWS // len(sizes)), 100)
-    share = min(1.0, FETCHED_ROWS / max(sum(sizes.values()), 1))
-    columns, segments, weights = _sample(engine, rows(share), features, own)
+) -> FoundRules | None:
+    columns, segments, weights = _sample(fetched, told, weights, features, len(sizes))
     conditions, holds = _conditions(features, columns, segments)
     if not conditions:
-        return []
+        return None
     found = find_rules(holds, conditions, segments - 1, weights, len(sizes))
     usable = [
         (rule, number)
@@ -67,32 +168,13 @@ def _learn(
         if rule is not None and rule.precision >= LEAST
     ]
     if not usable:
-        return []
+        return None
     position = {condition: row for row, condition in enumerate(conditions)}
-    told = {
+    holding = {
         number: np.logical_and.reduce([holds[position[item]] for item in rule.conditions])
         for rule, number in usable
     }
-    ordered = _in_best_order(usable, told, segments, weights, sizes)
-    counts = _count(engine, rows(1.0), ordered, features)
-    rules = []
-    for place, (rule, segment_id) in enumerate(ordered, start=1):
-        matched = sum(count for (_, told), count in counts.items() if told == segment_id)
-        correct = counts.get((segment_id, segment_id), 0)
-        rules.append(
-            SegmentRule(
-                segment_id=segment_id,
-                place=place,
-                rule=_words(rule, features),
-                condition=sql.text(unqualified(_sql(rule, features))),
-                conditions=len(rule.conditions),
-                matched=matched,
-                correct=correct,
-                coverage=correct / max(sizes[segment_id], 1),
-                precision=correct / max(matched, 1),
-            )
-        )
-    return rules
+    return FoundRules(_in_best_order(usable, holding, segments, weights, sizes), features, sizes)
 
 
 def _in_best_order(
@@ -146,7 +228,6 @@ def _labelled(
     callable
         FROM item of those of all rows whose hash may be below a share.
     """
-    unit = engine.hash_unit(hashable, seed + 5)
     names = [feature.name for feature in features]
     inputs = model.space.inputs(
         source,
@@ -154,7 +235,7 @@ def _labelled(
             sql.alias(sql.column(name, SOURCE), f"{sql.SCRATCH}f{i}")
             for i, name in enumerate(names)
         ),
-        sql.alias(unit, f"{sql.SCRATCH}unit"),
+        sql.alias(_unit(engine, hashable, seed), f"{sql.SCRATCH}unit"),
     )
 
     def told(share: float) -> exp.Select:
@@ -177,49 +258,41 @@ def _labelled(
         engine.drop(table)
 
 
-def _sample(
-    engine: Engine, rows: exp.Expr, features: Sequence[Feature], own: int
-) -> tuple[list[NDArray[Any]], NDArray[np.intp], NDArray[np.float64]]:
-    """Fetch rows, and keep at most so many of each segment: those of the smallest hashes.
-
-    A filter by segment in SQL would be pushed through the layers and compute them twice.
-    """
+def _fetched(
+    engine: Engine, rows: exp.Expr, features: Sequence[Feature]
+) -> dict[str, NDArray[Any]]:
+    """Fetch rows with their segment; one filter by segment would compute the layers twice."""
     query = exp.select(
-        *(sql.alias(_value(feature), f"v{i}") for i, feature in enumerate(features)),
+        *(sql.alias(value_of(feature), f"v{i}") for i, feature in enumerate(features)),
         sql.alias(sql.scratch("segment"), "segment"),
         sql.alias(sql.scratch("unit"), "unit"),
     ).from_(rows)
-    fetched = engine.columns_of(query)
+    return engine.columns_of(query)
+
+
+def _sample(
+    fetched: dict[str, NDArray[Any]],
+    told: NDArray[np.intp],
+    weights: Matrix,
+    features: Sequence[Feature],
+    k: int,
+) -> tuple[list[NDArray[Any]], NDArray[np.intp], Matrix]:
+    """Keep at most so many rows of each segment, those of the smallest hashes, for all of it."""
+    own = max(min(OWN_ROWS, ALL_ROWS // k), 100)
     # Sorted here: a cluster sorts by shuffling, and samples the rows once more for it.
-    order = np.argsort(fetched["unit"], kind="stable")
-    result = {name: np.ma.asarray(values)[order] for name, values in fetched.items()}
-    told = np.ma.filled(result["segment"], 0).astype(np.intp)
-    kept, weights = np.zeros(len(told), dtype=bool), np.ones(len(told))
+    order = np.argsort(np.ma.filled(fetched["unit"], 0.0), kind="stable")
+    told, weights = told[order], weights[order]
+    kept, scaled = np.zeros(len(told), dtype=bool), weights.copy()
     for number in np.unique(told):
         members = np.flatnonzero(told == number)
         kept[members[:own]] = True
-        weights[members] = max(len(members) / own, 1.0)
+        scaled[members] *= weights[members].sum() / weights[members[:own]].sum()
     columns = []
     for i, feature in enumerate(features):
-        kind, missing = (float, np.nan) if _is_number(feature) else (object, None)
-        column = np.ma.filled(result[f"v{i}"].astype(kind), missing)
+        kind, missing = (float, np.nan) if is_number(feature) else (object, None)
+        column = np.ma.filled(np.ma.asarray(fetched[f"v{i}"])[order].astype(kind), missing)
         columns.append(column[kept])
-    return columns, told[kept], weights[kept]
-
-
-def _is_number(feature: Feature) -> bool:
-    return isinstance(feature, NumberFeature) and feature.encoding is None
-
-
-def _value(feature: Feature) -> exp.Expr:
-    """SQL of what a condition tests; NaN is above every number, as DuckDB compares it."""
-    column = sql.column(feature.name, SOURCE)
-    if not _is_number(feature):
-        return exp.Cast(this=column, to=exp.DataType.build("text"))
-    number = sql.double(column)
-    is_nan = exp.Anonymous(this="isnan", expressions=[number.copy()])
-    infinite = sql.double(sql.string("infinity"))
-    return sql.case([(is_nan, infinite)], number)
+    return columns, told[kept], scaled[kept]
 
 
 def _conditions(
@@ -229,7 +302,7 @@ def _conditions(
     conditions: list[Condition] = []
     holds: list[NDArray[np.bool_]] = []
     for position, (feature, column) in enumerate(zip(features, columns, strict=True)):
-        if _is_number(feature):
+        if is_number(feature):
             for cut in _cuts(column, segments):
                 # A missing number compares with nothing.
                 for operator, test in (("<=", column <= cut), (">", column > cut)):
@@ -270,59 +343,24 @@ def _cuts(column: NDArray[np.float64], segments: NDArray[np.intp]) -> list[float
     return sorted(cut for cut in rounded if known[0] <= cut < known[-1])
 
 
-def _sql(rule: Rule, features: Sequence[Feature]) -> exp.Expr:
-    operators = {"<=": exp.LTE, ">": exp.GT, "=": exp.EQ, "<>": exp.NEQ}
-    tests = []
-    for condition in _ordered(rule):
-        column: exp.Expr = sql.column(features[condition.feature].name, SOURCE)
-        if isinstance(condition.value, str):
-            column = exp.Cast(this=column, to=exp.DataType.build("text"))
-            value: exp.Expr = sql.string(condition.value)
-        else:
-            column = sql.double(column)
-            value = _literal(condition.value)
-        tests.append(sql.compare(operators[condition.operator], column, value))
-    return sql.both(*tests)
-
-
-def _literal(value: float) -> exp.Expr:
-    whole = value == round(value) and abs(value) < 2**53
-    if not whole:
-        return sql.number(value)
-    literal = sql.integer(abs(int(value)))
-    return exp.Neg(this=literal) if value < 0 else literal
-
-
-def _words(rule: Rule, features: Sequence[Feature]) -> str:
-    """The rule as people say it, both bounds of a column together."""
-    parts = []
-    for condition in _ordered(rule):
-        name, value = features[condition.feature].name, condition.value
-        is_flag = getattr(features[condition.feature], "kind", "") == "boolean"
-        if is_flag and not isinstance(value, str):
-            parts.append(name if condition.operator == ">" else f"not {name}")
-            continue
-        shown = value if isinstance(value, str) else f"{value:,.15g}"
-        sign = {"<=": "≤", ">": ">", "=": "is", "<>": "is not"}[condition.operator]
-        parts.append(f"{name} {sign} {shown}")
-    return " and ".join(parts)
-
-
-def _ordered(rule: Rule) -> list[Condition]:
-    return sorted(rule.conditions, key=lambda c: (c.feature, c.operator, str(c.value)))
-
-
-def _count(
-    engine: Engine,
-    rows: exp.Expr,
-    rules: Sequence[tuple[Rule, int]],
-    features: Sequence[Feature],
-) -> dict[tuple[int | None, int | None], int]:
+def _count(engine: Engine, rows: exp.Expr, found: FoundRules) -> ToldCounts:
     """Rows by their segment and by what the CASE says, in one pass."""
-    told = sql.case([(_sql(rule, features), sql.integer(number)) for rule, number in rules])
     query = (
-        exp.select(sql.scratch("segment"), sql.alias(told, "told"), exp.Count(this=exp.Star()))
+        exp.select(
+            sql.scratch("segment"),
+            sql.alias(found.case(bare=False), "told"),
+            exp.Count(this=exp.Star()),
+        )
         .from_(rows)
         .group_by(sql.integer(1), sql.integer(2))
     )
     return {(row[0], row[1]): int(row[2]) for row in engine.rows(query)}
+
+
+def _unit(engine: Engine, hashable: exp.Expr, seed: int) -> exp.Expr:
+    return engine.hash_unit(hashable, seed + 5)
+
+
+def _held(what: int | str) -> str:
+    """Name of a column that a coreset carries for the rules."""
+    return f"rule_{what}"

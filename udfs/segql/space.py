@@ -92,6 +92,18 @@ class Space:
             return np.asarray(points + self.offsets)
         return np.asarray(points @ self.projection.components + self.projection.mean)
 
+    def relevance(self, centroids: Matrix, sizes: Matrix) -> dict[str, float]:
+        """Share of each feature in the variance between segments, on the scaled dimensions."""
+        scaled = self.to_scaled(centroids)
+        center = sizes @ scaled / max(sizes.sum(), 1.0)
+        between = sizes @ (scaled - center) ** 2
+        total = float(between.sum())
+        shares: dict[str, float] = {}
+        for axis, value in zip(self.dimensions, between, strict=True):
+            part = float(value) / total if total > 0 else 0.0
+            shares[axis.feature] = shares.get(axis.feature, 0.0) + part
+        return shares
+
     # -- SQL ---------------------------------------------------------------------------------
 
     def inputs(self, source: exp.Expr, *carried: exp.Expr) -> exp.Select:

@@ -28,7 +28,7 @@ from segql.labelled import LabelledRows, labelled, told
 from segql.metrics import ExactFigures, exact_figures, segment_sums
 from segql.progress import Report
 from segql.recipe import Recipe
-from segql.segments import Iteration
+from segql.segments import Iteration, SegmentRule
 from segql.selection import Trial
 from segql.space import Matrix, Space
 from segql.training import Input, Request
@@ -72,6 +72,8 @@ class Learned:
         Of each segment, in segment_id order.
     stability : Stability, optional
         Bootstrap Jaccards.
+    rules : list of SegmentRule, optional
+        Where the learner has found them on its way; others are learned from the model.
     """
 
     assignment: Scorer
@@ -85,6 +87,7 @@ class Learned:
     tree: Tree | None = None
     curve: Curve | None = None
     stability: Stability | None = None
+    rules: list[SegmentRule] | None = None
 
 
 class Method(Protocol):

@@ -21,6 +21,7 @@ from segql.errors import SegqlError
 from segql.gap import finds_one_segment
 from segql.learners.base import Learned, Training
 from segql.metrics import exact_figures
+from segql.rules import search
 from segql.segments import Iteration
 from segql.selection import Trial, parse_k
 from segql.training import Request, aliased
@@ -53,9 +54,13 @@ def learn(training: Training) -> Learned:
     # What is measured on the coreset takes one core, and the engine's answer takes a while.
     with ThreadPoolExecutor(1) as beside:
         trust = beside.submit(_trust, points, polished.assignment.centroids, request.seed)
-        figures = exact_figures(
-            engine, data.source, polished.assignment, space.bounds, data.rows, polished.sums
+        rules = search(
+            engine.near, training.coreset, training.recipe, polished.assignment, polished.sums.sizes
         )
+        figures = exact_figures(
+            engine, data.source, polished.assignment, space.bounds, data.rows, polished.sums,
+            told=None if rules is None else rules.case(),
+        )  # fmt: skip
         said, jaccards = trust.result()
     return Learned(
         assignment=polished.assignment,
@@ -65,6 +70,7 @@ def learn(training: Training) -> Learned:
         iterations=_iterations(result["iterations"], polished),
         info={"elbow": result["elbow"], **said},
         stability=jaccards,
+        rules=rules.counted(figures.told) if rules is not None and figures.told else [],
     )
 
 
