@@ -65,12 +65,11 @@ class FoundRules:
     features: Sequence[Feature]
     sizes: dict[int, int]
 
-    def case(self, *, bare: bool = True) -> exp.Expr:
-        """SQL of the segment_id that the first fitting rule tells, over the columns."""
-        told = sql.case(
-            [(rule_sql(rule, self.features), sql.integer(number)) for rule, number in self.rules]
+    def case(self) -> exp.Expr:
+        """SQL of the segment_id that the first fitting rule tells, over the bare columns."""
+        return unqualified(
+            sql.case([(rule_sql(rule, self.features), sql.integer(n)) for rule, n in self.rules])
         )
-        return unqualified(told) if bare else told
 
     def counted(self, counts: ToldCounts) -> list[SegmentRule]:
         """Say the rules with their figures on all rows."""
@@ -143,7 +142,7 @@ def learn_rules(
         )
         segments = np.ma.filled(fetched["segment"], 0).astype(np.intp)
         found = _search(fetched, segments, np.ones(len(segments)), features, sizes)
-        return [] if found is None else found.counted(_count(engine, rows(1.0), found))
+        return [] if found is None else found.counted(count(engine, rows(1.0), found))
 
 
 def _most_relevant(features: Sequence[Feature], relevance: dict[str, float]) -> list[Feature]:
@@ -343,14 +342,19 @@ def _cuts(column: NDArray[np.float64], segments: NDArray[np.intp]) -> list[float
     return sorted(cut for cut in rounded if known[0] <= cut < known[-1])
 
 
-def _count(engine: Engine, rows: exp.Expr, found: FoundRules) -> ToldCounts:
-    """Rows by their segment and by what the CASE says, in one pass."""
+def count(engine: Engine, rows: exp.Expr, found: FoundRules) -> ToldCounts:
+    """Rows by their segment and by what the CASE says, in one pass.
+
+    Parameters
+    ----------
+    engine : Engine
+    rows : sqlglot expression
+        FROM item with the bare columns and the segment of each row.
+    found : FoundRules
+    """
+    told = sql.alias(found.case(), "told")
     query = (
-        exp.select(
-            sql.scratch("segment"),
-            sql.alias(found.case(bare=False), "told"),
-            exp.Count(this=exp.Star()),
-        )
+        exp.select(sql.scratch("segment"), told, exp.Count(this=exp.Star()))
         .from_(rows)
         .group_by(sql.integer(1), sql.integer(2))
     )

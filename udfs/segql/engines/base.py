@@ -30,6 +30,9 @@ class Engine(ABC):
     #: Rows from which a pass takes so much longer than a query of its kind on none that a few
     #: passes over an eighth of them are worth one less over all.
     thinned_from: ClassVar[int]
+    #: Whether one long query costs less than two. A JVM compiles no method beyond 8,000 bytes:
+    #: where a query becomes one, a little too much in it makes it twenty times as slow.
+    likes_long_queries: ClassVar[bool] = True
     #: The algorithms that can be fitted on it.
     algorithms: ClassVar[tuple[str, ...]]
     #: Every statement that was run, in order.

@@ -66,6 +66,7 @@ class SparkEngine(Engine):
     dialect = "spark"
     keeps_ranges = False
     thinned_from = 50_000_000
+    likes_long_queries = False
     algorithms = ("kmeans",)
 
     def __init__(self, session: SparkSession, coreset: pa.Table | None = None) -> None:

@@ -12,6 +12,7 @@ from sqlglot import exp
 
 from segql import coreset
 from segql import sql_text as sql
+from segql.assignment import NearestCentroid
 from segql.bootstrap import Stability
 from segql.clusterers.kmeans import Matrix, Points, Problem
 from segql.clusterers.polish import Polished, polish
@@ -20,9 +21,9 @@ from segql.engines.duckdb import DuckDBEngine
 from segql.errors import SegqlError
 from segql.gap import finds_one_segment
 from segql.learners.base import Learned, Training
-from segql.metrics import exact_figures
-from segql.rules import search
-from segql.segments import Iteration
+from segql.metrics import ExactFigures, exact_figures
+from segql.rules import FoundRules, count, search
+from segql.segments import Iteration, SegmentRule
 from segql.selection import Trial, parse_k
 from segql.training import Request, aliased
 
@@ -57,10 +58,10 @@ def learn(training: Training) -> Learned:
         rules = search(
             engine.near, training.coreset, training.recipe, polished.assignment, polished.sums.sizes
         )
+        told = rules.case() if rules is not None and engine.likes_long_queries else None
         figures = exact_figures(
-            engine, data.source, polished.assignment, space.bounds, data.rows, polished.sums,
-            told=None if rules is None else rules.case(),
-        )  # fmt: skip
+            engine, data.source, polished.assignment, space.bounds, data.rows, polished.sums, told
+        )
         said, jaccards = trust.result()
     return Learned(
         assignment=polished.assignment,
@@ -70,8 +71,20 @@ def learn(training: Training) -> Learned:
         iterations=_iterations(result["iterations"], polished),
         info={"elbow": result["elbow"], **said},
         stability=jaccards,
-        rules=rules.counted(figures.told) if rules is not None and figures.told else [],
+        rules=_counted(training, polished.assignment, rules, figures),
     )
+
+
+def _counted(
+    training: Training, assignment: NearestCentroid, rules: FoundRules | None, figures: ExactFigures
+) -> list[SegmentRule]:
+    if rules is None:
+        return []
+    counts = figures.told
+    if counts is None:
+        rows = assignment.assigned(training.space.inputs(training.data.source))
+        counts = count(training.engine, rows.subquery("assigned"), rules)
+    return rules.counted(counts)
 
 
 def _trust(problem: Problem, centroids: Matrix, seed: int) -> tuple[dict[str, Any], Stability]:
