@@ -13,6 +13,7 @@ from support import blobs, load_frame, shop_frame, store_numbers
 
 import segql
 from segql.clusterers.rules import CONDITIONS, Condition, find_rules
+from segql.engines import DuckDBEngine
 
 #: Files that DuckDB 1.4 and later open.
 OPEN_STORAGE = {"storage_compatibility_version": "v1.4.0"}
@@ -151,3 +152,33 @@ def test_segments_that_no_plain_rule_tells_apart_have_none(
     model = segql.fit(con, "t", id="id", name="m", k=3, features=["a"])
     assert model.rules == []
     assert con.execute("select count(rule) from segql.rules('m')").fetchall() == [(0,)]
+
+
+def test_both_ways_to_count_say_the_same(
+    con: duckdb.DuckDBPyConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of a table that is not its own coreset: found on the coreset, counted on all rows."""
+    con.execute(
+        "create table t as select i as id, case when i % 97 <> 0 then ln(1 + hash(i) % 1000) end "
+        "as a, hash(i, 2) % 5 + i % 3 * 10 as b, ['x', 'y', null][1 + i % 3] as c "
+        "from range(90000) as r (i)"
+    )
+    together = segql.fit(con, "t", id="id", name="m", k=4)
+    monkeypatch.setattr(DuckDBEngine, "likes_long_queries", False)
+    apart = segql.fit(con, "t", id="id", k=4)
+    assert not together.info["is_exact"]
+    assert [vars(rule) for rule in together.rules] == [vars(rule) for rule in apart.rules]
+    assert together.metrics == apart.metrics
+    scans = [sum('"t"' in text for text in model.statements) for model in (together, apart)]
+    assert scans[1] == scans[0] + 1
+    assert len(together.rules) == 4
+    text = together.rules_case().sql(dialect="duckdb")
+    counted = con.execute(
+        f"select {text} as told, count(*), count(*) filter (told = p.segment_key) "
+        "from segql.predict('m', 't') as p where told is not null group by all"
+    ).fetchall()
+    keys = {item.segment_id: item.segment_key for item in together.segments}
+    assert sorted(counted) == sorted(
+        (keys[rule.segment_id], rule.matched, rule.correct) for rule in together.rules
+    )
+    assert min(rule.precision for rule in together.rules) >= 0.9
