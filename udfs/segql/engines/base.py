@@ -31,7 +31,7 @@ class Engine(ABC):
     #: passes over an eighth of them are worth one less over all.
     thinned_from: ClassVar[int]
     #: Whether one long query costs less than two. A JVM compiles no method beyond 8,000 bytes:
-    #: where a query becomes one, a little too much in it makes it twenty times as slow.
+    #: where a query becomes one, a little too much in it can make it many times as slow.
     likes_long_queries: ClassVar[bool] = True
     #: The algorithms that can be fitted on it.
     algorithms: ClassVar[tuple[str, ...]]
